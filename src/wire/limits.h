@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limits - every limit and default of Croft, each with its reason; docs/limits.md is the same
+ * table for people and a test compares the two
+ */
+#ifndef CROFT_WIRE_LIMITS_H
+#define CROFT_WIRE_LIMITS_H
+
+#define KIB 1024ULL
+#define MIB (1024ULL * KIB)
+#define GIB (1024ULL * MIB)
+
+/* Names: a machine, an image, a user. 32 is useradd's own limit; the field has room for the 0. */
+#define NAME_MAX_LEN 32
+#define NAME_SIZE    40
+
+/* Ids (invariant 2): neither useradd nor systemd hands these out. */
+#define ID_RANGE_FIRST   1879048192U
+#define ID_RANGE_LAST    2147352575U
+#define BLOCK_COUNT      65536U
+#define USERS_MAX        4000U /* blocks grow from the first id up, keepers from the last down */
+#define PLAN_LAYERS_MAX  16U
+#define PLAN_GROUPS_MAX  16U
+#define PLAN_ARGS_MAX    1024U
+#define PLAN_STRINGS_MAX (48U * 1024U)
+
+/* The door and croftd's socket. */
+#define MESSAGE_SIZE_MAX            (64U * 1024U)
+#define MESSAGE_FDS_MAX             24U
+#define CONNECTIONS_PER_USER_MAX    16U
+#define SESSIONS_PER_USER_MAX       64U   /* a running run/exec no longer counts as a connection */
+#define CONNECTIONS_STRANGER_MAX    4U    /* an account that is no Croft user: one line, then closed */
+#define CONNECTIONS_MAX             4096U
+#define CLIENT_STALL_MS             5000U /* who does not read, or sends half a message, is dropped */
+#define IMAGE_PROGRESS_MS           200U
+
+/* Objects of one user. */
+#define MACHINES_PER_USER_MAX 64U
+#define IMAGES_PER_USER_MAX   64U
+#define LAYER_TRASH_BATCH     64U
+
+/* What the host keeps for itself. */
+#define HOST_RESERVE_MEMORY_MIN     (512ULL * MIB) /* or a tenth, whichever is more */
+#define HOST_RESERVE_MEMORY_PART    10U
+#define HOST_RESERVE_PIDS           1024U
+#define HOST_RESERVE_CPU_PERCENT    5U
+#define HOST_PID_MAX                4194304U
+
+/* A new user (design 11). */
+#define DEFAULT_MEMORY_MAX        (2ULL * GIB) /* or a quarter of the host's rest, whichever is less */
+#define DEFAULT_MEMORY_PART       4U
+#define DEFAULT_PIDS              1000U
+#define DEFAULT_DISK_MAX          (10ULL * GIB) /* or a tenth of the free space, whichever is less */
+#define DEFAULT_DISK_PART         10U
+#define DEFAULT_BYTES_PER_INODE   16384U
+#define DEFAULT_NOFILE            16384U
+
+/* What a limit may be set to. */
+#define MEMORY_MIN_BYTES (16ULL * MIB)
+#define PIDS_MIN         16U
+#define DISK_MIN_BYTES   (32ULL * MIB)
+#define INODES_MIN       1024U
+#define CPU_MILLI_MIN    10U
+
+/* The groups beside a user's envelope (invariant 8). */
+#define GATE_PIDS     32U
+#define GATE_MEMORY   (64ULL * MIB)
+#define RESCUE_PIDS   32U
+#define RESCUE_MEMORY (64ULL * MIB)
+/* Spare files in the volume, deleted when she is at her limit so that a machine can start. */
+#define SPARE_INODES 64U
+#define SPARE_BYTES  (1ULL * MIB)
+
+/* Logs: two files of this size in turn, kept by croft-init. */
+#define LOG_FILE_BYTES (1ULL * MIB)
+
+/* Records. */
+#define RECORD_SYNC_MS 100U /* run and exec are synced in groups within this time */
+#define KEY_FILE_MAX   (16U * 1024U)
+
+/* Stopping. */
+#define STOP_TIMEOUT_MS 10000U
+
+/* Unpacking an image. */
+#define IMAGE_ENTRIES_MAX 2000000ULL
+#define IMAGE_PATH_MAX    4096U
+#define IMAGE_CPU_SECONDS 600U
+
+#endif
