@@ -46,6 +46,9 @@ nodiscard int path_rmdir(int dir, const char *name);
 /** path_rename() - one component each; never replaces (RENAME_NOREPLACE) unless @replace */
 nodiscard int path_rename(int from_dir, const char *from, int to_dir, const char *to, bool replace);
 
+/** path_symlink() - makes @name, one component, a symbolic link with the content @target. Return: 0; -errno */
+nodiscard int path_symlink(int dir, const char *name, const char *target);
+
 /** path_chown() - of an open file or directory (may be O_PATH). Return: 0; -errno */
 nodiscard int path_chown(int fd, uid_t uid, gid_t gid);
 
