@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The longest name; wire/limits.h has the same number for the layers above. */
+#define STR_NAME_MAX_LEN 32
+
 /**
  * str_u64() - parses all of @text as a base-10 number: no sign, no blank, no leading zero but "0"
  * Return: 0; -EINVAL not such a number; -ERANGE not within @min..@max
@@ -35,7 +38,7 @@ nodiscard int str_format(char *to, size_t size, const char *fmt, ...) printf_lik
 
 /**
  * str_is_name() - whether @text may name a machine, an image or a user: [a-z][a-z0-9-]*,
- * 1 to NAME_MAX_LEN (32) bytes, not ending in '-'
+ * 1 to STR_NAME_MAX_LEN bytes, not ending in '-'
  */
 bool str_is_name(const char *text);
 
@@ -48,7 +51,10 @@ void str_hex(const uint8_t *bytes, size_t size, char *to);
 /** str_unhex() - reads exactly 2 * @size lower-case digits. Return: 0; -EINVAL */
 nodiscard int str_unhex(const char *text, uint8_t *bytes, size_t size);
 
-/** str_printable() - replaces control bytes and DEL in place by '?', as a terminal must see it */
+/**
+ * str_printable() - makes @text safe for a terminal: in place, each byte of a control character
+ * (C0, DEL, C1) and each byte that is not UTF-8 becomes '?'
+ */
 void str_printable(char *text);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "base/attrs.h"
 #include "base/err.h"
-#include "wire/job.h"
+#include "wire/limits.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -46,7 +46,6 @@ enum job_fd {
     JOB_FD_LOG1,
     JOB_FD_CGROUP, /* the first of cgroup_count */
 };
-#define JOB_CGROUPS_MAX 10U
 
 enum job_flag {
     JOB_TTY = 1U << 0,

@@ -39,6 +39,9 @@
 #define IMAGES_PER_USER_MAX   64U
 #define LAYER_TRASH_BATCH     64U
 
+/* Control groups that a runtime attaches itself to: one per v1 hierarchy, and there are fewer. */
+#define JOB_CGROUPS_MAX 10U
+
 /* What the host keeps for itself. */
 #define HOST_RESERVE_MEMORY_MIN     (512ULL * MIB) /* or a tenth, whichever is more */
 #define HOST_RESERVE_MEMORY_PART    10U

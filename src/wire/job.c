@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* job - the stages of a runtime as a person reads them */
+#include "wire/job.h"
+
+const char *ready_stage_text(uint32_t stage)
+{
+    static const char *const text[] = {
+        [READY_RECEIVED] = "receiving the job",
+        [READY_CGROUP] = "entering the control groups",
+        [READY_USERNS] = "making the user namespace",
+        [READY_MOUNTS] = "making the mount namespace",
+        [READY_OVERLAY] = "mounting the root file system",
+        [READY_PROC] = "mounting /proc, /sys and /dev",
+        [READY_ROOT] = "changing the root directory",
+        [READY_NETWORK] = "raising the loopback interface",
+        [READY_STDIO] = "connecting standard input and output",
+        [READY_TERMINAL] = "making the terminal",
+        [READY_LIMITS] = "setting the resource limits",
+        [READY_SECCOMP] = "loading the system call filter",
+        [READY_CAPABILITIES] = "dropping the capabilities",
+        [READY_JOIN] = "joining the namespaces of the machine",
+        [READY_PROCESS] = "making the first process",
+        [READY_WAITING] = "waiting for the start",
+        [READY_EXEC] = "executing the program",
+    };
+
+    if (stage >= ARRAY_LEN(text) || !text[stage])
+        return "an unknown stage";
+    return text[stage];
+}
