@@ -17,9 +17,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Descriptors that put a process into a group, at most: one per hierarchy. */
+#define CGROUP_ATTACH_MAX 10
+
 struct cgroup_host; /* which hierarchies there are, open top directories */
 
-/* 0: not limited at this level. cpu_milli: thousandths of one CPU. */
+/* cpu_milli that takes a limit away again: all CPUs at equal weight */
+#define CGROUP_CPU_ALL UINT32_MAX
+
+/* 0: leave as it is. cpu_milli: thousandths of one CPU, or CGROUP_CPU_ALL. */
 struct cgroup_limits {
     uint64_t memory_bytes;
     uint64_t memory_min_bytes;
@@ -57,7 +63,7 @@ nodiscard int cgroup_remove(struct cgroup_host *host, const char *group);
 /**
  * cgroup_attach_fds() - what a process needs to put itself there: v1: cgroup.procs files open for
  * writing, in hierarchies without a level for the instance those of the envelope; v2: one directory
- * @ret_fds: JOB_CGROUPS_MAX entries (caller owns what is set)
+ * @ret_fds: CGROUP_ATTACH_MAX entries (caller owns what is set)
  * Return: how many; -errno
  */
 nodiscard int cgroup_attach_fds(struct cgroup_host *host, const char *group, int *ret_fds);
