@@ -126,6 +126,32 @@ int path_symlink(int dir, const char *name, const char *target)
     return symlinkat(target, dir, name) < 0 ? -errno : 0;
 }
 
+int path_mknod(int dir, const char *name, mode_t mode, dev_t device)
+{
+    int rc = check_component(name);
+    if (rc < 0)
+        return rc;
+    mode_t mask = umask(0);
+    rc = mknodat(dir, name, mode, device) < 0 ? -errno : 0;
+    umask(mask);
+    return rc;
+}
+
+int path_own_ns(const char *name)
+{
+    int rc = check_component(name);
+    if (rc < 0)
+        return rc;
+    int dir = open("/proc/self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return -errno;
+    /* The kernel's own magic link, the only one in Croft that is followed. */
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    rc = fd < 0 ? -errno : fd;
+    fd_close(&dir);
+    return rc;
+}
+
 int path_chown(int fd, uid_t uid, gid_t gid)
 {
     return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;

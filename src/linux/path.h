@@ -49,6 +49,12 @@ nodiscard int path_rename(int from_dir, const char *from, int to_dir, const char
 /** path_symlink() - makes @name, one component, a symbolic link with the content @target. Return: 0; -errno */
 nodiscard int path_symlink(int dir, const char *name, const char *target);
 
+/** path_mknod() - makes a node; @mode is taken whole, whatever the umask. Return: 0; -errno */
+nodiscard int path_mknod(int dir, const char *name, mode_t mode, dev_t device);
+
+/** path_own_ns() - the caller's own namespace @name ("mnt", "net"...). Return: descriptor; -errno */
+nodiscard int path_own_ns(const char *name);
+
 /** path_chown() - of an open file or directory (may be O_PATH). Return: 0; -errno */
 nodiscard int path_chown(int fd, uid_t uid, gid_t gid);
 
