@@ -22,7 +22,9 @@ const char *ready_stage_text(uint32_t stage)
         [READY_PROCESS] = "making the first process",
         [READY_WAITING] = "waiting for the start",
         [READY_EXEC] = "executing the program",
+        [READY_WORKDIR] = "entering the working directory",
     };
+    _Static_assert(ARRAY_LEN(text) == READY_STAGE_COUNT, "a stage has no text");
 
     if (stage >= ARRAY_LEN(text) || !text[stage])
         return "an unknown stage";
