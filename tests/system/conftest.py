@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""conftest - a running Croft, throw-away users, a time limit for each test, and nothing left over
+
+A module's users are removed when it ends, disks included, and then the host must hold what it held
+before the module began: mounts, loop devices, cgroups, accounts, files, processes.
+"""
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+import harness
+import leftovers
+from harness import BIN, STATE, croft, fresh_name, ok
+
+TEST_SECONDS = 120
+
+# What stays by design: a removed user's records are the audit of what happened to her.
+STAYS = (f"+ file: {STATE}/records/",)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def host():
+    """The product built, installed and running; ended again when the tests started it."""
+    if os.geteuid() != 0:
+        pytest.exit("the system tests make accounts, mounts and cgroups: run them as root", 2)
+    if "CROFT_PATHS_H" not in os.environ:
+        done = subprocess.run(["make", "-s", "-C", harness.TOP, "install"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stdout[-4000:]
+    assert BIN.exists(), f"{BIN} is not installed"
+    was_running = croft("host", "status").status == 0
+    if not was_running:
+        ok("host", "start", timeout=60)
+    yield
+    if not was_running:
+        ok("host", "stop", timeout=60)
+
+
+@pytest.fixture(autouse=True)
+def time_limit():
+    """Ends a test that takes longer than any should."""
+    def expired(_signal, _frame):
+        raise TimeoutError(f"the test took longer than {TEST_SECONDS} s")
+    old = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(TEST_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, old)
+
+
+def settled(before, timeout=10):
+    """Differences to @before, waiting for what is on its way out (autoclear, rmdir, trash)."""
+    end = time.monotonic() + timeout
+    while True:
+        lines = leftovers.compare(before, leftovers.snapshot(),
+                                  lambda line: line.startswith(STAYS))
+        if not lines or time.monotonic() > end:
+            return lines
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left(host):
+    """Fails the module when the host holds more, or less, than before it."""
+    before = leftovers.snapshot()
+    yield before
+    lines = settled(before)
+    assert not lines, "left over by this module:\n" + "\n".join(lines)
+
+
+class Users:
+    """Makes throw-away users and removes them again."""
+
+    def __init__(self):
+        self.names = []
+
+    def add(self, *options, name=None, disk="64M", memory="128M", pids="128"):
+        name = name or fresh_name()
+        self.names.append(name)
+        given = [o for pair in (("--disk", disk), ("--memory", memory), ("--pids", pids))
+                 if pair[1] is not None and pair[0] not in options for o in pair]
+        ok("user", "add", name, *given, *options, timeout=60)
+        return name
+
+    def remove(self, name):
+        """Removes her with her disk. Machines are removed with her."""
+        self.names.remove(name)
+        return ok("user", "rm", "--purge", name, stdin=b"yes\n", timeout=60)
+
+    def remove_all(self):
+        known = harness.users()
+        failures = []
+        for name in list(self.names):
+            if name in known:
+                result = croft("user", "rm", "--purge", name, stdin=b"yes\n", timeout=60)
+                if result.status != 0:
+                    failures.append(str(result))
+            self.names.remove(name)
+        assert not failures, "\n".join(failures)
+
+
+@pytest.fixture(scope="module")
+def people(nothing_left):
+    """A maker of users for the module; all are gone when it ends."""
+    made = Users()
+    yield made
+    made.remove_all()
+
+
+@pytest.fixture(scope="module")
+def alice(people):
+    return people.add()
+
+
+@pytest.fixture(scope="module")
+def bob(people):
+    return people.add()
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    """A directory that every user may read, for files that a test hands to croft."""
+    path = pathlib.Path(tmp_path)
+    for part in (path, *path.parents):
+        if part == pathlib.Path("/tmp"):
+            break
+        part.chmod(0o755)
+    return path
