@@ -24,6 +24,23 @@ nodiscard int volume_mount(int file, int mount_dir, const char *name);
 /** volume_unmount() - Return: 0; -EINVAL not mounted; -EBUSY in use; -errno */
 nodiscard int volume_unmount(int mount_dir, const char *name);
 
+/**
+ * volume_detach() - as volume_unmount() for one that is in use: nobody finds it any more, and it goes
+ * with the last descriptor. Return: 0; -EINVAL not mounted; -errno
+ */
+nodiscard int volume_detach(int mount_dir, const char *name);
+
+/**
+ * volume_dir_private() - makes @name beneath @parent a mount of its own that tells no other mount
+ * namespace about what is mounted in it, and opens it
+ *
+ * Without it each service of the host with a mount namespace of its own would get a copy of every
+ * volume and keep it busy. Doing it again is fine.
+ * Runs as: monitor, CAP_SYS_ADMIN
+ * Return: descriptor (caller owns); -errno
+ */
+nodiscard int volume_dir_private(int parent, const char *name);
+
 /** volume_clone() - a detached mount of @dir (its file system, from there down). Return: fd; -errno */
 nodiscard int volume_clone(int dir);
 

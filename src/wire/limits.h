@@ -73,6 +73,8 @@
 /* Spare files in the volume, deleted when she is at her limit so that a machine can start. */
 #define SPARE_INODES 64U
 #define SPARE_BYTES  (1ULL * MIB)
+/* Written pages of one volume that may wait in memory; beyond it, only its own writers wait. */
+#define VOLUME_DIRTY_BYTES (64ULL * MIB)
 
 /* Logs: two files of this size in turn, kept by croft-init. */
 #define LOG_FILE_BYTES (1ULL * MIB)
