@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* super - what the three files of croft-super share */
+#ifndef CROFT_SUPER_SUPER_H
+#define CROFT_SUPER_SUPER_H
+
+#include "base/attrs.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "wire/spawn.h"
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct super;
+
+/* A program that is started again when it ends. failures counts ends in a row within a second. */
+struct daemon {
+    const char *path;
+    pid_t pid; /* 0: not running */
+    uint64_t started_boot_ns;
+    unsigned int failures;
+    struct loop_timer retry;
+};
+
+/*
+ * door, api: listening sockets, which outlive who listens on them
+ * staging:   the mount namespace in which a runtime starts
+ * monitor_source: the spawn channel, our end
+ * monitor_argument: passed on to the monitor; NULL but in the test build
+ */
+struct super {
+    struct loop *loop;
+    int run_dir;
+    int door;
+    int api;
+    int staging;
+    int null;
+    uid_t croft_uid;
+    gid_t croft_gid;
+    struct daemon monitor;
+    struct daemon croftd;
+    struct loop_source monitor_source;
+    const char *monitor_argument;
+    bool ending;
+};
+
+/** daemons_start() - starts the monitor, then croftd. Runs as: root */
+void daemons_start(struct super *super);
+
+/** daemons_reaped() - Return: whether @pid was one of the two; it is then started again */
+bool daemons_reaped(struct super *super, pid_t pid);
+
+/** daemons_stop() - ends both, and the loop when they are gone */
+void daemons_stop(struct super *super);
+
+/**
+ * spawn_serve() - serves one request of the monitor
+ * Return: 0; -EPIPE the monitor is gone or broke the protocol: its channel is to be closed
+ */
+nodiscard int spawn_serve(struct super *super);
+
+/** spawn_reaped() - tells the monitor of a process that ended */
+void spawn_reaped(struct super *super, const siginfo_t *info);
+
+/**
+ * spawn_send() - sends an event to the monitor, with one descriptor when @fd >= 0
+ *
+ * A monitor that does not read for CLIENT_STALL_MS is killed and started again: it then finds the
+ * world by itself, which a lost event would keep from it.
+ */
+void spawn_send(struct super *super, const struct spawn_event *event, int fd);
+
+/**
+ * spawn_exec() - in a child: becomes the program open as @program, with @fds as its 3, 4...
+ * @fds: consumed; at most SPAWN_FDS_MAX
+ *
+ * Signals are reset, the environment is empty, every other descriptor is closed.
+ */
+#define SPAWN_FDS_MAX 2
+noreturn_fn void spawn_exec(int program, const char *name, const char *argument, const int *fds,
+                            size_t count);
+
+/** spawn_identify() - runs croft-setup once and waits: SETUP_IDENTIFY. Return: 0; -errno */
+nodiscard int spawn_identify(struct super *super);
+
+#endif
