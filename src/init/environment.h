@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* environment - the command's environment */
+#ifndef CROFT_INIT_ENVIRONMENT_H
+#define CROFT_INIT_ENVIRONMENT_H
+
+#include "init/user.h"
+
+/**
+ * environment_make() - @envp with HOME, USER and LOGNAME of @user, and a PATH if there is none
+ * @user: NULL: root; then only what is missing of HOME and PATH is added
+ * Return: static memory that points into @envp and @user
+ */
+const char *const *environment_make(const char *const *envp, const struct user *user);
+
+#endif

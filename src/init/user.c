@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* user - an account of the instance, from its own /etc/passwd and /etc/group */
+#include "init/user.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+
+enum { PASSWD_NAME, PASSWD_PASSWORD, PASSWD_UID, PASSWD_GID, PASSWD_GECOS, PASSWD_HOME, PASSWD_SHELL };
+enum { GROUP_NAME, GROUP_PASSWORD, GROUP_GID, GROUP_MEMBERS };
+#define FIELDS_MAX 7U
+
+struct search {
+    const char *wanted;
+    struct user *user;
+    bool found;
+};
+
+/* Return: true to stop */
+typedef bool (*line_fn)(char *line, struct search *search);
+
+static size_t split_fields(char *line, char *fields[FIELDS_MAX]);
+static bool parse_id(const char *text, uint32_t *ret_id);
+static bool passwd_line(char *line, struct search *search);
+static bool group_line(char *line, struct search *search);
+static int read_lines(const char *name, line_fn on_line, struct search *search);
+
+int user_find(const char *spec, struct user *ret_user)
+{
+    struct user user = {.home = "/"};
+    struct search search = {.wanted = spec, .user = &user};
+    uint64_t id = 0;
+    int rc = str_u64(spec, 0, USER_ID_MAX, &id);
+    if (rc == -ERANGE)
+        return rc;
+    if (rc == 0) {
+        search.wanted = NULL;
+        user.uid = (uid_t)id;
+    }
+    rc = read_lines("/etc/passwd", passwd_line, &search);
+    if (rc == -ENOENT && !search.wanted)
+        rc = 0; /* an image without accounts still has ids */
+    if (rc < 0)
+        return rc;
+    if (!search.found && search.wanted)
+        return -ENOENT;
+    if (search.found)
+        rc = read_lines("/etc/group", group_line, &search);
+    if (rc < 0 && rc != -ENOENT)
+        return rc;
+    *ret_user = user;
+    return 0;
+}
+
+int user_become(const struct user *user)
+{
+    if (setgroups(user->group_count, user->groups) < 0)
+        return -errno;
+    if (setresgid(user->gid, user->gid, user->gid) < 0)
+        return -errno;
+    return setresuid(user->uid, user->uid, user->uid) < 0 ? -errno : 0;
+}
+
+bool user_from_passwd(char *line, const char *wanted, struct user *user)
+{
+    char *fields[FIELDS_MAX];
+    uint32_t uid = 0;
+    uint32_t gid = 0;
+    if (split_fields(line, fields) != FIELDS_MAX || fields[PASSWD_NAME][0] == '\0')
+        return false;
+    if (!parse_id(fields[PASSWD_UID], &uid) || !parse_id(fields[PASSWD_GID], &gid))
+        return false;
+    if (wanted ? strcmp(fields[PASSWD_NAME], wanted) != 0 : uid != user->uid)
+        return false;
+    if (strlen(fields[PASSWD_NAME]) >= USER_NAME_SIZE || strlen(fields[PASSWD_HOME]) >= USER_HOME_SIZE)
+        return false;
+    user->uid = uid;
+    user->gid = gid;
+    if (str_copy(user->name, sizeof(user->name), fields[PASSWD_NAME]) < 0)
+        return false;
+    const char *home = fields[PASSWD_HOME][0] == '/' ? fields[PASSWD_HOME] : "/";
+    return str_copy(user->home, sizeof(user->home), home) == 0;
+}
+
+void user_from_group(char *line, struct user *user)
+{
+    char *fields[FIELDS_MAX];
+    uint32_t gid = 0;
+    if (user->name[0] == '\0' || split_fields(line, fields) != GROUP_MEMBERS + 1)
+        return;
+    if (!parse_id(fields[GROUP_GID], &gid) || user->group_count == USER_GROUPS_MAX)
+        return;
+    for (char *rest = fields[GROUP_MEMBERS]; rest != NULL;) {
+        const char *member = strsep(&rest, ",");
+        if (strcmp(member, user->name) == 0) {
+            user->groups[user->group_count++] = gid;
+            return;
+        }
+    }
+}
+
+static size_t split_fields(char *line, char *fields[FIELDS_MAX])
+{
+    size_t count = 0;
+    char *rest = line;
+    while (rest != NULL) {
+        if (count == FIELDS_MAX)
+            return FIELDS_MAX + 1;
+        fields[count++] = strsep(&rest, ":");
+    }
+    return count;
+}
+
+static bool parse_id(const char *text, uint32_t *ret_id)
+{
+    uint64_t id = 0;
+    if (str_u64(text, 0, USER_ID_MAX, &id) < 0)
+        return false;
+    *ret_id = (uint32_t)id;
+    return true;
+}
+
+static bool passwd_line(char *line, struct search *search)
+{
+    search->found = user_from_passwd(line, search->wanted, search->user);
+    return search->found;
+}
+
+static bool group_line(char *line, struct search *search)
+{
+    user_from_group(line, search->user);
+    return false;
+}
+
+/* Lines longer than the buffer, and what follows a 0 byte in a line, are nobody's. */
+static int read_lines(const char *name, line_fn on_line, struct search *search)
+{
+    static char buf[USER_LINE_MAX];
+    struct stat found;
+    size_t used = 0;
+    bool skip = false;
+    /* O_NONBLOCK: a FIFO must not hold us. Links are fine: they lead nowhere but inside. */
+    auto_close file = openat(AT_FDCWD, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (file < 0 || fstat(file, &found) < 0)
+        return -errno;
+    if (!S_ISREG(found.st_mode))
+        return -EINVAL;
+    for (size_t total = 0; total < USER_FILE_MAX;) {
+        ssize_t got = fd_read_full(file, buf + used, sizeof(buf) - used);
+        if (got < 0)
+            return (int)got;
+        total += (size_t)got;
+        used += (size_t)got;
+        char *start = buf;
+        char *end = NULL;
+        while ((end = memchr(start, '\n', used - (size_t)(start - buf))) != NULL) {
+            *end = '\0';
+            if (!skip && on_line(start, search))
+                return 0;
+            skip = false;
+            start = end + 1;
+        }
+        used -= (size_t)(start - buf);
+        memmove(buf, start, used);
+        if (used == sizeof(buf)) {
+            skip = true;
+            used = 0;
+        }
+        if (got == 0)
+            return 0;
+    }
+    return -EFBIG;
+}
