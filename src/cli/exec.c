@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exec - exec, shell, login: a command inside a running machine
+ *
+ * One order to the monitor and nothing else: with croftd dead, who has a machine still gets in. The
+ * gate's login asks croftd only when there is no machine to enter yet.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "cli/api.h"
+#include "cli/attach.h"
+#include "cli/cli.h"
+#include "cli/door.h"
+#include "cli/launch.h"
+#include "cli/option.h"
+#include "cli/say.h"
+
+#define HOME_MACHINE  "home"
+#define DEFAULT_IMAGE "busybox"
+#define ENV_MAX       256
+#define DEFAULT_PATH  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* A command as it goes over the wire, and how it is attached. */
+struct entry {
+    const char *machine;
+    const char *user;
+    const char *workdir;
+    const char *const *command;
+    struct option_list env;
+    struct attach attach;
+};
+
+struct packed {
+    size_t size;
+    union {
+        struct command head;
+        char bytes[sizeof(struct command) + PLAN_STRINGS_MAX];
+    };
+};
+
+static int pack(const struct entry *entry, struct packed *packed, struct err *err);
+static int enter(struct entry *entry, int sock, int *ret_status, struct err *err);
+static int make_home(struct err *err);
+
+int verb_exec(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    static const char *env[ENV_MAX];
+    struct entry entry = {.env = {env, ENV_MAX, 0}};
+    const struct option options[] = {
+        {'i', "interactive", OPTION_FLAG, &entry.attach.input, 0, 0, NULL},
+        {'t', "tty", OPTION_FLAG, &entry.attach.tty, 0, 0, NULL},
+        {'u', "user", OPTION_TEXT, &entry.user, 0, 0, NULL},
+        {'w', "workdir", OPTION_TEXT, &entry.workdir, 0, 0, NULL},
+        {'e', "env", OPTION_LIST, &entry.env, 0, 0, NULL},
+    };
+    struct operands words;
+    int status = EXIT_CROFT;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 1, &words, err);
+
+    (void)cli;
+    if (r != 0)
+        return r;
+    if (words.count != 1 || words.rest_count == 0)
+        return err_set(err, OUTCOME_USAGE, "give a machine and a command");
+    entry.machine = words.item[0];
+    entry.command = (const char *const *)words.rest;
+    r = enter(&entry, -1, &status, err);
+    return r == 0 ? status : EXIT_CROFT;
+}
+
+int verb_shell(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    static const char *const shell[] = {"/bin/sh", "-l", NULL};
+    struct entry entry = {.machine = HOME_MACHINE, .command = shell};
+    struct operands words;
+    int status = EXIT_CROFT;
+    int r = option_parse(NULL, 0, argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r != 0)
+        return r;
+    if (words.count > 1 || words.rest_count != 0)
+        return err_set(err, OUTCOME_USAGE, "give one machine, or none for " HOME_MACHINE);
+    if (words.count == 1)
+        entry.machine = words.item[0];
+    entry.attach = (struct attach){.tty = isatty(STDIN_FILENO), .input = true};
+    r = enter(&entry, -1, &status, err);
+    return r == 0 ? status : EXIT_CROFT;
+}
+
+/* What the gate asks for: her shell, or one string for it, in her home. */
+int verb_login(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    static const char *env[2];
+    const char *const line[] = {"/bin/sh", "-c", argc == 2 ? argv[1] : NULL, NULL};
+    const char *const shell[] = {"/bin/sh", "-l", NULL};
+    struct entry entry = {.machine = HOME_MACHINE, .env = {env, ARRAY_LEN(env), 0}};
+    char language[128];
+    const char *value = getenv("LANG");
+    struct door_reply reply;
+    struct order order;
+    auto_close sock = -1;
+    int status = EXIT_CROFT;
+    int r;
+
+    (void)cli;
+    if (argc != 0 && (argc != 2 || strcmp(argv[0], "--") != 0))
+        return err_set(err, OUTCOME_USAGE, "login takes no words");
+    entry.command = argc == 0 ? shell : line;
+    entry.attach = (struct attach){.tty = isatty(STDIN_FILENO), .input = true};
+    if (value != NULL && str_format(language, sizeof(language), "LANG=%s", value) == 0)
+        entry.env.item[entry.env.count++] = language;
+    r = door_open(&sock, err);
+    /* This process and sshd's are charged to her before they do anything for her. */
+    if (r == 0)
+        r = door_order(&order, ORDER_LOGIN, NULL, NULL, err);
+    if (r == 0)
+        r = door_call(sock, &order, NULL, 0, &reply, err);
+    if (r != 0)
+        return EXIT_CROFT;
+    r = enter(&entry, sock, &status, err);
+    /* What ran is never run a second time. */
+    if (r == 0 || entry.attach.started)
+        return r == 0 ? status : EXIT_CROFT;
+    *err = (struct err){.outcome = OUTCOME_OK};
+    r = make_home(err);
+    if (r == 0)
+        r = enter(&entry, -1, &status, err);
+    return r == 0 ? status : EXIT_CROFT;
+}
+
+/* Her home is launched at the first login, and started where it was stopped. */
+static int make_home(struct err *err)
+{
+    struct door_reply reply;
+    struct order order;
+    auto_close sock = -1;
+    int r = door_open(&sock, err);
+
+    if (r == 0)
+        r = door_order(&order, ORDER_START, "a machine", HOME_MACHINE, err);
+    if (r == 0)
+        r = door_call(sock, &order, NULL, 0, &reply, err);
+    if (r != OUTCOME_NOT_FOUND)
+        return r;
+    *err = (struct err){.outcome = OUTCOME_OK};
+    return launch_machine(DEFAULT_IMAGE, HOME_MACHINE, err);
+}
+
+/* Sends the command over @sock, or over a connection of its own where that is -1. */
+static int enter(struct entry *entry, int sock, int *ret_status, struct err *err)
+{
+    static struct packed packed;
+    struct order order;
+    auto_close own = -1;
+    int r = attach_check(&entry->attach, err);
+
+    if (r == 0)
+        r = door_order(&order, ORDER_EXEC, "a machine", entry->machine, err);
+    if (r == 0)
+        r = pack(entry, &packed, err);
+    if (r == 0 && sock < 0) {
+        r = door_open(&own, err);
+        sock = own;
+    }
+    if (r == 0)
+        r = attach_run(&entry->attach, sock, &order, packed.bytes, packed.size, ret_status, err);
+    return r;
+}
+
+static int pack_string(struct packed *packed, const char *text, struct err *err)
+{
+    size_t size = strlen(text) + 1;
+
+    if (size > sizeof(packed->bytes) - packed->size)
+        return err_set(err, OUTCOME_USAGE,
+                       "the command and its variables take more than %u bytes: pass large input by "
+                       "standard input",
+                       PLAN_STRINGS_MAX);
+    memcpy(packed->bytes + packed->size, text, size);
+    packed->size += size;
+    return 0;
+}
+
+static int pack_variable(struct packed *packed, const char *text, struct err *err)
+{
+    packed->head.envc++;
+    return pack_string(packed, text, err);
+}
+
+static bool is_given(const struct option_list *env, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < env->count; i++) {
+        if (strncmp(env->item[i], name, length) == 0 && env->item[i][length] == '=')
+            return true;
+    }
+    return false;
+}
+
+/* What a shell cannot do without, where the caller gave nothing else. */
+static int pack_defaults(const struct entry *entry, struct packed *packed, struct err *err)
+{
+    const char *terminal = getenv("TERM");
+    char text[128];
+    int r = 0;
+
+    if (!is_given(&entry->env, "PATH"))
+        r = pack_variable(packed, DEFAULT_PATH, err);
+    if (r != 0 || !entry->attach.tty || is_given(&entry->env, "TERM"))
+        return r;
+    if (terminal == NULL || str_format(text, sizeof(text), "TERM=%s", terminal) < 0)
+        return pack_variable(packed, "TERM=xterm", err);
+    return pack_variable(packed, text, err);
+}
+
+static int pack(const struct entry *entry, struct packed *packed, struct err *err)
+{
+    int r;
+
+    packed->head = (struct command){0};
+    packed->size = sizeof(packed->head);
+    if (entry->user != NULL &&
+        str_copy(packed->head.user, sizeof(packed->head.user), entry->user) < 0)
+        return err_set(err, OUTCOME_USAGE, "--user %.40s...: too long for a user's name",
+                       entry->user);
+    r = pack_string(packed, entry->workdir != NULL ? entry->workdir : "", err);
+    for (size_t i = 0; entry->command[i] != NULL && r == 0; i++) {
+        packed->head.argc++;
+        r = pack_string(packed, entry->command[i], err);
+    }
+    for (size_t i = 0; i < entry->env.count && r == 0; i++) {
+        const char *equals = strchr(entry->env.item[i], '=');
+
+        if (equals == NULL || equals == entry->env.item[i])
+            return err_set(err, OUTCOME_USAGE, "-e %.40s: give NAME=VALUE", entry->env.item[i]);
+        r = pack_variable(packed, entry->env.item[i], err);
+    }
+    if (r == 0)
+        r = pack_defaults(entry, packed, err);
+    packed->head.strings_len = (uint32_t)(packed->size - sizeof(packed->head));
+    return r;
+}

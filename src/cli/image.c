@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* image - image import, ls, rm: a tar streamed into the user's own disk by her own order */
+#include "cli/image.h"
+#include "croft-paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "cli/api.h"
+#include "cli/cli.h"
+#include "cli/door.h"
+#include "cli/file.h"
+#include "cli/option.h"
+#include "cli/pump.h"
+#include "cli/say.h"
+
+#define BUILT_IN_DIR CROFT_LIB_DIR "/images"
+
+static int import_stream(int file, const char *name, bool show, struct door_reply *ret_reply,
+                         struct err *err);
+
+static int built_in_path(const char *name, char *path, size_t size)
+{
+    return str_format(path, size, "%s/%s.tar", BUILT_IN_DIR, name);
+}
+
+bool image_is_built_in(const char *name)
+{
+    char path[256];
+
+    return built_in_path(name, path, sizeof(path)) == 0 && faccessat(AT_FDCWD, path, R_OK, 0) == 0;
+}
+
+int image_import_built_in(const char *name, struct err *err)
+{
+    const struct cli cli = {.gate = false};
+    struct door_reply reply;
+    char path[256];
+    auto_close file = -1;
+    int r = built_in_path(name, path, sizeof(path));
+
+    if (r < 0)
+        return err_errno(err, OUTCOME_FAILED, r, "the image %s", name);
+    r = file_open(&cli, path, &file, err);
+    if (r == 0)
+        r = import_stream(file, name, false, &reply, err);
+    return r;
+}
+
+int verb_image_import(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    struct door_reply reply;
+    struct operands words;
+    auto_close file = -1;
+    char bytes[32];
+    int r = option_parse(NULL, 0, argc, argv, 0, &words, err);
+
+    if (r != 0)
+        return r;
+    if (words.count != 2 || words.rest_count != 0)
+        return err_set(err, OUTCOME_USAGE, "give a tar (or -) and a name for the image");
+    if (!str_is_name(words.item[1]))
+        return say_no_name("an image", words.item[1], err);
+    if (strcmp(words.item[0], "-") == 0 && isatty(STDIN_FILENO))
+        return err_set(err, OUTCOME_USAGE, "standard input is a terminal: redirect a tar into it");
+    r = file_open(cli, words.item[0], &file, err);
+    if (r == 0)
+        r = import_stream(file, words.item[1], true, &reply, err);
+    if (r != 0)
+        return r;
+    say_line("image %s: %" PRIu64 " entries, %s", words.item[1], reply.head.number[0],
+             str_size_text(reply.head.number[1], bytes, sizeof(bytes)));
+    return OUTCOME_OK;
+}
+
+/* The reader's end goes to the monitor, ours is non-blocking. */
+static int order_import(int sock, const char *name, int *ret_pipe, struct err *err)
+{
+    struct order order;
+    int ends[2];
+    int r = door_order(&order, ORDER_IMAGE_IMPORT, "an image", name, err);
+
+    if (r != 0)
+        return r;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_errno(err, OUTCOME_FAILED, -errno, "no pipe");
+    r = fd_set_nonblock(ends[1]);
+    if (r < 0)
+        r = err_errno(err, OUTCOME_FAILED, r, "no pipe");
+    else
+        r = door_send(sock, &order, NULL, 0, &ends[0], 1, err);
+    fd_close(&ends[0]);
+    if (r != 0)
+        fd_close(&ends[1]);
+    *ret_pipe = ends[1];
+    return r;
+}
+
+static void show_progress(uint64_t bytes, uint64_t *next_boot_ns)
+{
+    uint64_t now = clock_boot_ns();
+    char text[64];
+    char size[32];
+
+    if (now < *next_boot_ns)
+        return;
+    *next_boot_ns = now + IMAGE_PROGRESS_MS * NS_PER_MS;
+    if (str_format(text, sizeof(text), "%s read", str_size_text(bytes, size, sizeof(size))) == 0)
+        say_progress(text);
+}
+
+static int import_stream(int file, const char *name, bool show, struct door_reply *ret_reply,
+                         struct err *err)
+{
+    static struct pump pump;
+    struct pollfd polls[3];
+    uint64_t next_boot_ns = 0;
+    auto_close sock = -1;
+    int to = -1;
+    int r = door_open(&sock, err);
+
+    if (r == 0)
+        r = order_import(sock, name, &to, err);
+    if (r != 0)
+        return r;
+    (void)signal(SIGPIPE, SIG_IGN);
+    pump_init(&pump, file, false, to, true);
+    /* The door is watched as well: a refusal must not wait for the end of a large file. */
+    while (r == 0) {
+        pump_watch(&pump, polls);
+        polls[2] = (struct pollfd){sock, POLLIN, 0};
+        if (poll(polls, ARRAY_LEN(polls), -1) < 0) {
+            if (errno != EINTR)
+                r = err_errno(err, OUTCOME_FAILED, -errno, "waiting");
+            continue;
+        }
+        pump_work(&pump, polls);
+        if (show)
+            show_progress(pump.bytes_read, &next_boot_ns);
+        if (polls[2].revents == 0)
+            continue;
+        r = door_receive(sock, ret_reply, err);
+        if (r == 0 && ret_reply->head.type == REPLY_DONE)
+            break;
+    }
+    pump_stop(&pump);
+    say_progress(NULL);
+    if (r == 0)
+        r = door_outcome(&ret_reply->head, err);
+    return r;
+}
+
+int verb_image_ls(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    static const char *const heads[] = {"NAME", "SIZE", "CREATED", "DIGEST"};
+    bool json = false;
+    const struct option options[] = {{0, "json", OPTION_FLAG, &json, 0, 0, NULL}};
+    auto_table table = {0};
+    auto_json *answer = NULL;
+    struct operands words;
+    const json_t *image;
+    size_t i;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r != 0)
+        return r;
+    if (words.count + words.rest_count != 0)
+        return err_set(err, OUTCOME_USAGE, "image ls takes no words");
+    r = api_call("Images", NULL, &answer, err);
+    if (r != 0)
+        return r;
+    if (json) {
+        say_json(answer);
+        return OUTCOME_OK;
+    }
+    table_heads(&table, heads, ARRAY_LEN(heads));
+    json_array_foreach(json_object_get(answer, "images"), i, image)
+    {
+        char text[32];
+
+        table_cell(&table, api_text(image, "name"));
+        table_cell(&table, str_size_text(api_number(image, "bytes"), text, sizeof(text)));
+        table_cell(&table, say_time(api_number(image, "created"), text, sizeof(text)));
+        table_format(&table, "%.12s", api_text(image, "digest"));
+    }
+    table_print(&table);
+    return OUTCOME_OK;
+}
+
+int verb_image_rm(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    struct door_reply reply;
+    struct operands words;
+    struct order order;
+    auto_close sock = -1;
+    int r = option_parse(NULL, 0, argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r != 0)
+        return r;
+    if (words.count != 1 || words.rest_count != 0)
+        return err_set(err, OUTCOME_USAGE, "give the name of one image");
+    r = door_order(&order, ORDER_IMAGE_REMOVE, "an image", words.item[0], err);
+    if (r == 0)
+        r = door_open(&sock, err);
+    if (r == 0)
+        r = door_call(sock, &order, NULL, 0, &reply, err);
+    return r;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * launch - from an image to a running instance
+ *
+ * croftd turns words into a plan; the plan is then ordered from the monitor in person. Who wrote it
+ * does not matter: the monitor holds it against its own records. The images that Croft brings along
+ * come into her own disk the first time she names one: they are imported like any other, by her.
+ */
+#include "cli/launch.h"
+#include "croft-paths.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/api.h"
+#include "cli/attach.h"
+#include "cli/cli.h"
+#include "cli/door.h"
+#include "cli/image.h"
+#include "cli/option.h"
+#include "cli/say.h"
+#include "wire/control.h"
+
+#define ENV_MAX 256
+
+/* What a person asks for; 0 and NULL: the image's or the envelope's. */
+struct wish {
+    const char *kind;
+    const char *image;
+    const char *name;
+    const char *user;
+    const char *workdir;
+    char **command;
+    struct option_list env;
+    uint64_t memory_bytes;
+    uint64_t pids;
+    uint64_t cpu_milli;
+    bool tty;
+    bool input;
+    bool remove;
+};
+
+struct planned {
+    size_t size;
+    char name[NAME_SIZE];
+    union {
+        struct plan plan;
+        uint8_t bytes[PLAN_SIZE_MAX];
+    };
+};
+
+static int make_plan(const struct wish *wish, struct planned *planned, struct err *err);
+static int launch_wish(const struct wish *wish, struct planned *planned, struct err *err);
+
+#define WISH_OPTIONS(wish)                                                                         \
+    {'e', "env", OPTION_LIST, &(wish).env, 0, 0, NULL},                                            \
+        {'u', "user", OPTION_TEXT, &(wish).user, 0, 0, NULL},                                      \
+        {'w', "workdir", OPTION_TEXT, &(wish).workdir, 0, 0, NULL},                                \
+        {0, "memory", OPTION_SIZE, &(wish).memory_bytes, MEMORY_MIN_BYTES, UINT64_MAX / 2, NULL},  \
+        {0, "pids", OPTION_COUNT, &(wish).pids, 1, UINT32_MAX, NULL},                              \
+    {                                                                                              \
+        0, "cpus", OPTION_CPUS, &(wish).cpu_milli, 0, 0, NULL                                      \
+    }
+
+int verb_launch(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    static struct planned planned;
+    static const char *env[ENV_MAX];
+    struct wish wish = {.kind = "machine", .env = {env, ENV_MAX, 0}};
+    bool json = false;
+    const struct option options[] = {
+        WISH_OPTIONS(wish),
+        {0, "json", OPTION_FLAG, &json, 0, 0, NULL},
+    };
+    struct operands words;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r != 0)
+        return r;
+    if (words.count != 2)
+        return err_set(err, OUTCOME_USAGE, "give an image, a name, and a command after --");
+    wish.image = words.item[0];
+    wish.name = words.item[1];
+    wish.command = words.rest_count > 0 ? words.rest : NULL;
+    r = launch_wish(&wish, &planned, err);
+    if (r != 0)
+        return r;
+    if (json) {
+        auto_json *answer = json_pack("{s:s, s:s}", "name", wish.name, "image", wish.image);
+
+        say_json(answer);
+    } else {
+        say_line("%s runs", wish.name);
+    }
+    return OUTCOME_OK;
+}
+
+int launch_machine(const char *image, const char *name, struct err *err)
+{
+    static struct planned planned;
+    const struct wish wish = {.kind = "machine", .image = image, .name = name};
+
+    return launch_wish(&wish, &planned, err);
+}
+
+static int launch_wish(const struct wish *wish, struct planned *planned, struct err *err)
+{
+    struct door_reply reply;
+    struct order order;
+    auto_close sock = -1;
+    int r = make_plan(wish, planned, err);
+
+    if (r == 0)
+        r = door_open(&sock, err);
+    if (r == 0)
+        r = door_order(&order, ORDER_LAUNCH, NULL, NULL, err);
+    if (r == 0)
+        r = door_call(sock, &order, planned->bytes, planned->size, &reply, err);
+    return r;
+}
+
+int verb_run(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    static struct planned planned;
+    static const char *env[ENV_MAX];
+    struct wish wish = {.kind = "job", .env = {env, ENV_MAX, 0}};
+    const struct option options[] = {
+        WISH_OPTIONS(wish),
+        {'i', "interactive", OPTION_FLAG, &wish.input, 0, 0, NULL},
+        {'t', "tty", OPTION_FLAG, &wish.tty, 0, 0, NULL},
+        {0, "rm", OPTION_FLAG, &wish.remove, 0, 0, NULL},
+        {0, "name", OPTION_TEXT, &wish.name, 0, 0, NULL},
+    };
+    struct attach attach;
+    struct operands words;
+    struct order order;
+    auto_close sock = -1;
+    int status = EXIT_CROFT;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 1, &words, err);
+
+    (void)cli;
+    if (r != 0)
+        return r;
+    if (words.count != 1)
+        return err_set(err, OUTCOME_USAGE, "give an image and a command");
+    wish.image = words.item[0];
+    wish.command = words.rest_count > 0 ? words.rest : NULL;
+    attach = (struct attach){
+        .tty = wish.tty,
+        .input = wish.input,
+    };
+    r = attach_check(&attach, err);
+    if (r == 0)
+        r = make_plan(&wish, &planned, err);
+    if (r == 0)
+        r = door_open(&sock, err);
+    if (r == 0)
+        r = door_order(&order, ORDER_RUN, NULL, NULL, err);
+    if (r == 0)
+        r = attach_run(&attach, sock, &order, planned.bytes, planned.size, &status, err);
+    return r == 0 ? status : EXIT_CROFT;
+}
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    if (text != NULL)
+        (void)json_object_set_new(object, key, json_string(text));
+}
+
+static void set_number(json_t *object, const char *key, uint64_t number)
+{
+    if (number != 0)
+        (void)json_object_set_new(object, key, json_integer((json_int_t)number));
+}
+
+static void set_flag(json_t *object, const char *key, bool flag)
+{
+    if (flag)
+        (void)json_object_set_new(object, key, json_true());
+}
+
+/* Adds a list of texts. Return: whether all of them are UTF-8, as JSON wants it */
+static bool set_list(json_t *object, const char *key, const char *const *item, size_t count)
+{
+    json_t *list = json_array();
+    bool good = list != NULL;
+
+    for (size_t i = 0; i < count; i++)
+        good = json_array_append_new(list, json_string(item[i])) == 0 && good;
+    return json_object_set_new(object, key, list) == 0 && good;
+}
+
+static json_t *wish_json(const struct wish *wish, struct err *err)
+{
+    json_t *object = json_object();
+    size_t count = 0;
+
+    set_text(object, "kind", wish->kind);
+    set_text(object, "image", wish->image);
+    set_text(object, "name", wish->name);
+    set_text(object, "user", wish->user);
+    set_text(object, "workdir", wish->workdir);
+    set_flag(object, "tty", wish->tty);
+    set_flag(object, "stdin", wish->input);
+    set_flag(object, "remove", wish->remove);
+    set_number(object, "memory", wish->memory_bytes);
+    set_number(object, "pids", wish->pids);
+    set_number(object, "cpu_milli", wish->cpu_milli);
+    while (wish->command != NULL && wish->command[count] != NULL)
+        count++;
+    if ((wish->command == NULL ||
+         set_list(object, "command", (const char *const *)wish->command, count)) &&
+        (wish->env.count == 0 || set_list(object, "env", wish->env.item, wish->env.count)))
+        return object;
+    json_decref(object);
+    (void)err_set(err, OUTCOME_USAGE,
+                  "the command or a variable is not UTF-8 text: pass such bytes by standard input");
+    return NULL;
+}
+
+static int check_wish(const struct wish *wish, struct err *err)
+{
+    if (!str_is_name(wish->image))
+        return say_no_name("an image", wish->image, err);
+    if (wish->name != NULL && !str_is_name(wish->name))
+        return say_no_name("a machine", wish->name, err);
+    for (size_t i = 0; i < wish->env.count; i++) {
+        const char *equals = strchr(wish->env.item[i], '=');
+
+        if (equals == NULL || equals == wish->env.item[i])
+            return err_set(err, OUTCOME_USAGE, "-e %.40s: give NAME=VALUE", wish->env.item[i]);
+    }
+    return 0;
+}
+
+/* Imports an image that Croft brings along. Return: 0; outcome: as before, when there is none */
+static int bring_image(const char *image, int outcome, struct err *err)
+{
+    if (outcome != OUTCOME_NOT_FOUND || !image_is_built_in(image))
+        return outcome;
+    return image_import_built_in(image, err);
+}
+
+static int make_plan(const struct wish *wish, struct planned *planned, struct err *err)
+{
+    auto_json *answer = NULL;
+    json_t *question;
+    int r = check_wish(wish, err);
+
+    if (r != 0)
+        return r;
+    question = wish_json(wish, err);
+    if (question == NULL)
+        return OUTCOME_USAGE;
+    r = api_call("Plan", json_incref(question), &answer, err);
+    if (r == OUTCOME_NOT_FOUND) {
+        r = bring_image(wish->image, r, err);
+        if (r == 0)
+            r = api_call("Plan", json_incref(question), &answer, err);
+    }
+    json_decref(question);
+    if (r != 0)
+        return r;
+    err->outcome = OUTCOME_OK;
+    if (control_unbase64(api_text(answer, "plan"), planned->bytes, sizeof(planned->bytes),
+                         &planned->size) < 0 ||
+        planned->size < sizeof(planned->plan))
+        return err_set(err, OUTCOME_FAILED, "croftd's plan is none: see %s/croft.log",
+                       CROFT_LOG_DIR);
+    return 0;
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* user - user add, set, ls, rm: the people of this host and their envelopes */
+#include "croft-paths.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "cli/api.h"
+#include "cli/cli.h"
+#include "cli/door.h"
+#include "cli/file.h"
+#include "cli/option.h"
+#include "cli/say.h"
+
+/* The order, its key, and which fields were given. */
+struct wanted {
+    const char *key_file;
+    uint64_t cpu_milli;
+    uint64_t pids;
+    bool given[6]; /* in the order of enum user_field */
+    bool json;
+    union {
+        struct order_user head;
+        char bytes[sizeof(struct order_user) + KEY_FILE_MAX];
+    } body;
+};
+
+static int change_user(const struct cli *cli, uint32_t type, int argc, char **argv,
+                       struct err *err);
+static int read_key(const struct cli *cli, struct wanted *wanted, struct err *err);
+static void print_envelope(const char *name, const struct wanted *wanted,
+                           const struct reply_user *user, bool added);
+static json_t *envelope_json(const char *name, const struct reply_user *user);
+
+int verb_user_add(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    return change_user(cli, ORDER_USER_ADD, argc, argv, err);
+}
+
+int verb_user_set(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    return change_user(cli, ORDER_USER_SET, argc, argv, err);
+}
+
+static int parse_wanted(struct wanted *wanted, int argc, char **argv, const char **ret_name,
+                        struct err *err)
+{
+    struct user_limits *limits = &wanted->body.head.limits;
+    bool *given = wanted->given;
+    const struct option options[] = {
+        {0, "cpus", OPTION_CPUS, &wanted->cpu_milli, 0, 0, &given[0]},
+        {0, "memory", OPTION_SIZE, &limits->memory_bytes, MEMORY_MIN_BYTES, INT64_MAX, &given[1]},
+        {0, "memory-min", OPTION_SIZE, &limits->memory_min_bytes, 0, INT64_MAX, &given[2]},
+        {0, "pids", OPTION_COUNT, &wanted->pids, PIDS_MIN, HOST_PID_MAX, &given[3]},
+        {0, "disk", OPTION_SIZE, &limits->disk_bytes, DISK_MIN_BYTES, INT64_MAX, &given[4]},
+        {0, "inodes", OPTION_COUNT, &limits->inodes, INODES_MIN, UINT32_MAX, &given[5]},
+        {0, "key", OPTION_TEXT, &wanted->key_file, 0, 0, NULL},
+        {0, "json", OPTION_FLAG, &wanted->json, 0, 0, NULL},
+    };
+    struct operands words;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+
+    if (r != 0)
+        return r;
+    if (words.count != 1 || words.rest_count != 0)
+        return err_set(err, OUTCOME_USAGE, "give the name of one user");
+    limits->cpu_milli = (uint32_t)wanted->cpu_milli;
+    limits->pids = (uint32_t)wanted->pids;
+    for (unsigned int i = 0; i < ARRAY_LEN(wanted->given); i++)
+        wanted->body.head.fields |= wanted->given[i] ? (uint32_t)USER_CPUS << i : 0;
+    *ret_name = words.item[0];
+    return 0;
+}
+
+static int change_user(const struct cli *cli, uint32_t type, int argc, char **argv, struct err *err)
+{
+    static struct wanted wanted;
+    struct door_reply reply;
+    struct order order;
+    const char *name = NULL;
+    auto_close sock = -1;
+    int r = parse_wanted(&wanted, argc, argv, &name, err);
+
+    if (r == 0)
+        r = door_order(&order, type, "a user", name, err);
+    if (r == 0)
+        r = read_key(cli, &wanted, err);
+    if (r != 0)
+        return r;
+    if (type == ORDER_USER_SET && wanted.body.head.fields == 0)
+        return err_set(err, OUTCOME_USAGE, "say what to change, such as --memory 4G");
+    r = door_open(&sock, err);
+    if (r == 0)
+        r = door_call(sock, &order, &wanted.body,
+                      sizeof(wanted.body.head) + wanted.body.head.key_size, &reply, err);
+    if (r != 0)
+        return r;
+    if (wanted.json) {
+        auto_json *object = envelope_json(name, &reply.body.user);
+
+        say_json(object);
+    } else {
+        print_envelope(name, &wanted, &reply.body.user, type == ORDER_USER_ADD);
+    }
+    return OUTCOME_OK;
+}
+
+/* A public key only: who gives the private half by mistake is told so before it goes anywhere. */
+static int read_key(const struct cli *cli, struct wanted *wanted, struct err *err)
+{
+    char *key = wanted->body.bytes + sizeof(wanted->body.head);
+    size_t size = 0;
+    int r;
+
+    if (wanted->key_file == NULL)
+        return 0;
+    r = file_read(cli, wanted->key_file, key, KEY_FILE_MAX, &size, err);
+    if (r != 0)
+        return r;
+    if (size == 0)
+        return err_set(err, OUTCOME_USAGE, "%.200s is empty: give an OpenSSH public key",
+                       wanted->key_file);
+    if (memmem(key, size, "PRIVATE KEY", strlen("PRIVATE KEY")) != NULL)
+        return err_set(err, OUTCOME_USAGE,
+                       "%.200s is a private key: give the file that ends in .pub",
+                       wanted->key_file);
+    wanted->body.head.key_size = (uint32_t)size;
+    wanted->body.head.fields |= USER_KEY;
+    return 0;
+}
+
+/* How a default was made, so that nobody has to look it up. */
+static const char *because(const struct wanted *wanted, bool added, unsigned int field,
+                           const char *why)
+{
+    if (wanted->given[field])
+        return "as given";
+    return added ? why : "as before";
+}
+
+static void print_envelope(const char *name, const struct wanted *wanted,
+                           const struct reply_user *user, bool added)
+{
+    const struct user_limits *limits = &user->limits;
+    char size[32];
+    char more[32];
+    char after[32];
+
+    say_line("user %s %s: uid %u, for all machines of this user together:", name,
+             added ? "added" : "changed", user->uid);
+    say_line("  cpus        %-10s %s", say_cpus(limits->cpu_milli, size, sizeof(size)),
+             because(wanted, added, 0, "at equal weight with every other user"));
+    say_line("  memory      %-10s %s", str_size_text(limits->memory_bytes, size, sizeof(size)),
+             because(wanted, added, 1, "a quarter of what the host leaves, at most 2 GiB"));
+    say_line("  memory-min  %-10s %s", str_size_text(limits->memory_min_bytes, size, sizeof(size)),
+             because(wanted, added, 2, "nothing promised"));
+    say_line("  pids        %-10u %s", limits->pids, because(wanted, added, 3, "the default"));
+    say_line("  disk        %-10s %s", str_size_text(limits->disk_bytes, size, sizeof(size)),
+             because(wanted, added, 4, "a tenth of the free space, at most 10 GiB"));
+    say_line("  inodes      %-10" PRIu64 " %s", limits->inodes,
+             because(wanted, added, 5, "one per 16 KiB"));
+    say_line("  ids         %u to %u, keeper %u", user->block_first,
+             user->block_first + BLOCK_COUNT - 1, user->keeper_id);
+    if (added && user->disk_free_before >= limits->disk_bytes)
+        say_line("  the host    had %s free, %s of it are now this user's, %s are left",
+                 str_size_text(user->disk_free_before, more, sizeof(more)),
+                 str_size_text(limits->disk_bytes, size, sizeof(size)),
+                 str_size_text(user->disk_free_before - limits->disk_bytes, after, sizeof(after)));
+    if (added && wanted->body.head.key_size == 0)
+        say_line("  no key yet: `croft user set %s --key FILE.pub` opens ssh", name);
+}
+
+static json_t *envelope_json(const char *name, const struct reply_user *user)
+{
+    const struct user_limits *limits = &user->limits;
+
+    return json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I}}", "name", name, "uid",
+        (json_int_t)user->uid, "gid", (json_int_t)user->gid, "block_first",
+        (json_int_t)user->block_first, "keeper_id", (json_int_t)user->keeper_id, "disk_free_before",
+        (json_int_t)user->disk_free_before, "limits", "memory_bytes",
+        (json_int_t)limits->memory_bytes, "memory_min_bytes", (json_int_t)limits->memory_min_bytes,
+        "disk_bytes", (json_int_t)limits->disk_bytes, "inodes", (json_int_t)limits->inodes, "pids",
+        (json_int_t)limits->pids, "cpu_milli", (json_int_t)limits->cpu_milli);
+}
+
+/* "used of limit"; croftd may not know what is used. */
+static void add_share(struct table *table, uint64_t used, uint64_t limit)
+{
+    char left[32];
+    char right[32];
+
+    table_format(table, "%s of %s", str_size_text(used, left, sizeof(left)),
+                 str_size_text(limit, right, sizeof(right)));
+}
+
+static void add_user(struct table *table, const json_t *user)
+{
+    const json_t *limits = json_object_get(user, "limits");
+    char text[32];
+
+    table_cell(table, api_text(user, "name"));
+    table_format(table, "%" PRIu64, api_number(user, "uid"));
+    table_format(table, "%" PRIu64, api_number(user, "machines"));
+    table_cell(table, say_cpus(api_number(limits, "cpu_milli"), text, sizeof(text)));
+    add_share(table, api_number(user, "memory_bytes"), api_number(limits, "memory_bytes"));
+    table_format(table, "%" PRIu64 " of %" PRIu64, api_number(user, "pids"),
+                 api_number(limits, "pids"));
+    add_share(table, api_number(user, "disk_used_bytes"), api_number(limits, "disk_bytes"));
+    table_format(table, "%" PRIu64 " of %" PRIu64, api_number(user, "inodes_used"),
+                 api_number(limits, "inodes"));
+    table_format(table, "%" PRIu64, api_number(user, "block_first"));
+}
+
+int verb_user_ls(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    static const char *const heads[] = {"NAME", "UID",  "MACHINES", "CPUS",    "MEMORY",
+                                        "PIDS", "DISK", "INODES",   "IDS FROM"};
+    bool json = false;
+    const struct option options[] = {{0, "json", OPTION_FLAG, &json, 0, 0, NULL}};
+    auto_table table = {0};
+    auto_json *answer = NULL;
+    struct operands words;
+    const json_t *user;
+    size_t i;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r != 0)
+        return r;
+    if (words.count + words.rest_count != 0)
+        return err_set(err, OUTCOME_USAGE, "user ls takes no words");
+    r = api_call("Users", NULL, &answer, err);
+    if (r != 0)
+        return r;
+    if (json) {
+        say_json(answer);
+        return OUTCOME_OK;
+    }
+    table_heads(&table, heads, ARRAY_LEN(heads));
+    json_array_foreach(json_object_get(answer, "users"), i, user) add_user(&table, user);
+    table_print(&table);
+    return OUTCOME_OK;
+}
+
+/* What goes away, in numbers where croftd knows them. */
+static void say_loss(const char *name, bool purge)
+{
+    struct err ignored;
+    auto_json *answer = NULL;
+    const json_t *user;
+    char text[32];
+    size_t i;
+
+    if (api_call("Users", NULL, &answer, &ignored) != 0)
+        return;
+    json_array_foreach(json_object_get(answer, "users"), i, user)
+    {
+        const json_t *limits = json_object_get(user, "limits");
+
+        if (strcmp(api_text(user, "name"), name) != 0)
+            continue;
+        fprintf(stderr, "%s has %" PRIu64 " machines; they end. The account goes away.\n", name,
+                api_number(user, "machines"));
+        fprintf(stderr,
+                purge ? "The disk (%s) is destroyed: nothing brings it back.\n"
+                      : "The disk (%s) is kept; --purge would destroy it.\n",
+                str_size_text(api_number(limits, "disk_bytes"), text, sizeof(text)));
+    }
+}
+
+static bool agrees(const char *name, bool purge)
+{
+    char answer[8];
+
+    if (isatty(STDIN_FILENO)) {
+        say_loss(name, purge);
+        return say_ask(purge ? "Remove and destroy?" : "Remove?");
+    }
+    return fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
+}
+
+int verb_user_rm(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    bool purge = false;
+    bool yes = false;
+    const struct option options[] = {
+        {0, "purge", OPTION_FLAG, &purge, 0, 0, NULL},
+        {'y', "yes", OPTION_FLAG, &yes, 0, 0, NULL},
+    };
+    struct door_reply reply;
+    struct operands words;
+    struct order order;
+    auto_close sock = -1;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r != 0)
+        return r;
+    if (words.count != 1 || words.rest_count != 0)
+        return err_set(err, OUTCOME_USAGE, "give the name of one user");
+    r = door_order(&order, ORDER_USER_REMOVE, "a user", words.item[0], err);
+    if (r == 0)
+        r = door_open(&sock, err);
+    if (r != 0)
+        return r;
+    if (!yes && !agrees(words.item[0], purge))
+        return err_set(err, OUTCOME_FAILED,
+                       "user %s stays: answer yes, or give --yes where nobody can answer",
+                       words.item[0]);
+    order.flags = purge ? ORDER_PURGE : 0;
+    return door_call(sock, &order, NULL, 0, &reply, err);
+}
