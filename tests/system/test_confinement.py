@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from harness import (BIN, LIB, MIB, croft, daemon_pid, envelope_pids, identity, ok, start,
+from harness import (BIN, CGROUP, LIB, MIB, croft, daemon_pid, envelope_pids, identity, ok, start,
                      status_of, until, users)
 
 DECLARED = json.loads((pathlib.Path(__file__).parent / "confinement.json").read_text())
@@ -213,7 +213,7 @@ def test_groups_of_the_kernel(subjects, alice):
             _, controllers, path = line.split(":", 2)
             if set(controllers.split(",")) & {"memory", "pids", "cpu", "freezer", "devices",
                                               "blkio", "cpuacct"}:
-                assert path.startswith(f"/croft/{uid}/all"), (kind, line)
+                assert path.startswith(f"/{CGROUP}/{uid}/all"), (kind, line)
 
 
 def test_nothing_of_the_client_is_worn(alice):

@@ -195,7 +195,7 @@ def test_croft_over_ssh(say, dora):
     assert say("croft exec home -- /bin/echo 'a  b' c\\ d").out == "a  b c d\n"
     assert say("croft exec home -- /bin/echo '$HOME' \\$x").out == "$HOME $x\n"
     assert say("croft user ls").out.count("\n") <= 3
-    assert say("croft exec home -- /bin/echo 'unclosed").status == 2
+    assert say("croft exec home -- /bin/echo 'unclosed").status == 125
     assert "crofter" in say("crofter ls").err, "only the exact word croft is the host's"
 
 

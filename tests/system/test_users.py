@@ -120,6 +120,31 @@ def test_same_name_again_inherits_nothing(people):
     assert "old" not in re.findall(r"[\w-]+", audit)
 
 
+def test_a_kept_disk_is_nobody_elses(people):
+    """user rm without --purge keeps the disk; whoever gets the same uid next gets a new one, and
+    does not read the old one's records"""
+    first = people.add()
+    uid = pwd.getpwnam(first).pw_uid
+    ok("run", "busybox", "--", "/bin/sh", "-c", "echo secret > /secret", user=first, timeout=40)
+    ok("user", "rm", "--yes", first, timeout=60)
+    people.names.remove(first)
+    kept = [p for p in (STATE / "volumes").iterdir() if str(uid) in p.name]
+    second = people.add()
+    try:
+        assert kept, "the disk is kept"
+        assert machines(second) == {}
+        shown = ok("run", "--rm", "busybox", "--", "/bin/sh", "-c",
+                   "find / -xdev -name secret 2>/dev/null; true", user=second, timeout=40)
+        assert shown.out == ""
+        assert first not in ok("audit", user=second).out
+        assert ok("audit", "--json", user=second).out.count("busybox") < 10
+        assert kept[0].exists() or pwd.getpwnam(second).pw_uid != uid
+    finally:
+        people.remove(second)
+        for path in kept:
+            path.unlink(missing_ok=True)
+
+
 def test_defaults_are_printed_and_exact(people):
     """user add: defaults by design 11, printed; memory min(2 GiB, a quarter of the rest)"""
     name = fresh_name()
