@@ -2,6 +2,8 @@
 /* job - the stages of a runtime as a person reads them */
 #include "wire/job.h"
 
+_Static_assert(JOB_FD_CGROUP + JOB_CGROUPS_MAX <= MESSAGE_FDS_MAX, "a job is one message");
+
 const char *ready_stage_text(uint32_t stage)
 {
     static const char *const text[] = {

@@ -16,6 +16,8 @@
 
 _Static_assert(NAME_MAX_LEN == STR_NAME_MAX_LEN, "one longest name");
 _Static_assert(NAME_MAX_LEN < NAME_SIZE, "a name and its end fit");
+_Static_assert((ID_RANGE_LAST - ID_RANGE_FIRST + 1U) / BLOCK_COUNT > USERS_MAX,
+               "every user's block and keeper id lie in the range, and the two never meet");
 
 #define STOP_SIGNAL_MAX 64U
 #define INSIDE_ID_MAX   (BLOCK_COUNT - 2U) /* 65535 is (uid_t)-1 for 16-bit callers */
