@@ -8,7 +8,8 @@
  *
  * As pid 1 it blocks every signal and reads them from a signalfd: pid 1 of a namespace gets a signal
  * only when it handles or blocks it. What comes is passed on to the command. When the command ends, so
- * does croft-init, with its status (128 + signal), and the kernel ends all that is left. Static
+ * does croft-init, with its status (128 + signal), and the kernel ends all that is left. The one
+ * word "-" is no command (wire/plan.h): then it only reaps, until it is asked to end. Static
  * memory only, no stdio: an idle machine costs as little as can be.
  *
  * Runs as: root of the instance, confined like everything in it; executes only what is inside
@@ -18,6 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -39,6 +41,7 @@
 
 /*
  * child:   the command; 0 once it has ended, with its status
+ * idle:    there is no command, and nobody asked for the end yet
  * output:  reading end of what it prints, -1 without a log
  */
 struct init {
@@ -46,6 +49,7 @@ struct init {
     struct keep keep;
     pid_t child;
     int status;
+    bool idle;
     int signals;
     int output;
 };
@@ -55,6 +59,7 @@ noreturn_fn static void become_command(const struct options *options, const char
 noreturn_fn static void give_up(int status, const char *what, const char *name, int rc);
 static void serve(struct init *init);
 static void handle_signals(struct init *init);
+static bool asks_for_end(uint32_t signal);
 static void reap(struct init *init);
 static bool keep_output(struct init *init);
 
@@ -73,7 +78,9 @@ int main(int argc, char **argv)
     init.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     if (init.signals < 0)
         give_up(STATUS_CANNOT_EXECUTE, "cannot receive signals", NULL, -errno);
-    start_command(&init, envp);
+    init.idle = strcmp(init.options.command[0], "-") == 0 && !init.options.command[1];
+    if (!init.idle)
+        start_command(&init, envp);
     /* The command alone holds its terminal and pipes, so that who reads them sees its end. */
     close_range(STDIN_FILENO, STDERR_FILENO, 0);
     serve(&init);
@@ -150,7 +157,7 @@ static void give_up(int status, const char *what, const char *name, int rc)
 
 static void serve(struct init *init)
 {
-    while (init->child != 0) {
+    while (init->child != 0 || init->idle) {
         struct pollfd watched[] = {{.fd = init->signals, .events = POLLIN},
                                    {.fd = init->output, .events = POLLIN}};
         if (poll(watched, ARRAY_LEN(watched), -1) < 0)
@@ -171,7 +178,14 @@ static void handle_signals(struct init *init)
         /* SIGTTIN and SIGTTOU are about our own use of a terminal, which there is none of. */
         else if (came.ssi_signo != SIGTTIN && came.ssi_signo != SIGTTOU && init->child != 0)
             kill(init->child, (int)came.ssi_signo);
+        else if (init->idle && asks_for_end(came.ssi_signo))
+            init->idle = false;
     }
+}
+
+static bool asks_for_end(uint32_t signal)
+{
+    return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT || signal == SIGPWR;
 }
 
 static void reap(struct init *init)

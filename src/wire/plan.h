@@ -38,6 +38,7 @@ enum plan_filter {
 /*
  * A command: who, where, what, with which environment. strings holds, each with its 0 byte:
  * the working directory, argc arguments, envc variables; strings_len counts all of it.
+ * The single argument "-" is no command: croft-init is all that runs, until it is asked to end.
  *
  * user: "" (root inside), a decimal id, or a name that croft-init looks up inside the instance
  */
