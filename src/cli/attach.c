@@ -49,6 +49,7 @@ static int watch_signals(struct session *session, struct err *err);
 static int relay(struct session *session, struct err *err);
 static int on_reply(struct session *session, struct err *err);
 static int on_signal(struct session *session, struct err *err);
+static int give_up(struct session *session, uint32_t number, struct err *err);
 
 int attach_check(const struct attach *attach, struct err *err)
 {
@@ -204,6 +205,9 @@ static int relay(struct session *session, struct err *err)
             continue;
         for (size_t i = 0; i < STREAM_COUNT; i++)
             pump_work(&session->pump[i], &polls[SLOT_STREAM + 2 * i]);
+        if (session->pump[STREAM_OUT].hung_up && !session->exited && !session->gave_up &&
+            give_up(session, SIGHUP, err) != 0)
+            return (int)err->outcome;
         if (polls[SLOT_SIGNAL].revents != 0 && on_signal(session, err) != 0)
             return (int)err->outcome;
         if (polls[SLOT_DOOR].revents != 0 && on_reply(session, err) != 0)
@@ -303,6 +307,14 @@ static int pass_signal(struct session *session, uint32_t number, struct err *err
     return door_send(session->sock, &order, NULL, 0, NULL, 0, err);
 }
 
+/* This process ends as if by that signal, and the command learns of it. */
+static int give_up(struct session *session, uint32_t number, struct err *err)
+{
+    session->gave_up = true;
+    session->status = 128 + (int)number;
+    return pass_signal(session, number, err);
+}
+
 static int on_signal(struct session *session, struct err *err)
 {
     struct signalfd_siginfo info;
@@ -323,9 +335,7 @@ static int on_signal(struct session *session, struct err *err)
      */
     if (info.ssi_signo != SIGUSR1 && info.ssi_signo != SIGUSR2)
         session->interrupts++;
-    if (!session->attach->started || session->master >= 0 || session->interrupts > INTERRUPTS_MAX) {
-        session->gave_up = true;
-        session->status = 128 + (int)info.ssi_signo;
-    }
+    if (!session->attach->started || session->master >= 0 || session->interrupts > INTERRUPTS_MAX)
+        return give_up(session, info.ssi_signo, err);
     return pass_signal(session, info.ssi_signo, err);
 }

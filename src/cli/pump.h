@@ -19,6 +19,7 @@
 /*
  * from, to:   -1: ended, closed
  * own_from, own_to: the pump closes them: the process at the other side of its pipe learns of it
+ * hung_up:    .to is a socket whose other side is gone altogether, as sshd's when a connection is lost
  * bytes_read: since the start
  */
 struct pump {
@@ -26,6 +27,7 @@ struct pump {
     int to;
     bool own_from;
     bool own_to;
+    bool hung_up;
     uint64_t bytes_read;
     size_t piece; /* most that one write() to .to may take without blocking; 0: it is a socket */
     size_t start;
