@@ -34,3 +34,8 @@ export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # a list of words
 apt-get install -y --no-install-recommends $missing >/dev/null ||
     { apt-get update >/dev/null && apt-get install -y --no-install-recommends $missing >/dev/null; }
+
+# So that `make clean-host` can say what it leaves behind.
+mkdir -p /var/lib/croft
+# shellcheck disable=SC2086
+printf '%s\n' $missing >>/var/lib/croft/packages
