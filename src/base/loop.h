@@ -39,7 +39,7 @@ void loop_free(struct loop *loop);
 nodiscard int loop_add(struct loop *loop, struct loop_source *source, uint32_t epoll_events);
 nodiscard int loop_change(struct loop *loop, struct loop_source *source, uint32_t epoll_events);
 void loop_remove(struct loop *loop, struct loop_source *source);
-/** loop_arm() - calls @timer->on_due once when the boot clock passes @due_boot_ns; re-arming moves it */
+/** loop_arm() - calls @timer->on_due once, at @due_boot_ns or later; re-arming moves it */
 void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t due_boot_ns);
 void loop_disarm(struct loop *loop, struct loop_timer *timer);
 /** loop_run() - serves until loop_stop(). Return: 0; -errno */

@@ -13,11 +13,11 @@
 #define EVENT_VERSION 1U
 
 enum event_type {
-    EVENT_USER = 1,      /* added or changed */
+    EVENT_USER = 1, /* added or changed */
     EVENT_USER_GONE,
     EVENT_IMAGE,
     EVENT_IMAGE_GONE,
-    EVENT_INSTANCE,      /* made, started, stopped, ended */
+    EVENT_INSTANCE, /* made, started, stopped, ended */
     EVENT_INSTANCE_GONE,
     EVENT_SYNCED,
 };

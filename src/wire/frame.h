@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* frame - one message with its descriptors over a SOCK_SEQPACKET socket; the kernel keeps borders */
+/* frame - one message with its descriptors over a SOCK_SEQPACKET socket */
 #ifndef CROFT_WIRE_FRAME_H
 #define CROFT_WIRE_FRAME_H
 

@@ -100,7 +100,7 @@ enum ready_stage {
     READY_CAPABILITIES,
     READY_JOIN,
     READY_PROCESS, /* sent by the first half: pid is set, fds: its pidfd */
-    READY_WAITING, /* sent by the process itself: all is set up, waits for JOB_GO; fds: pty master */
+    READY_WAITING, /* sent by the process itself: it waits for JOB_GO; fds: pty master */
     READY_EXEC,    /* only with an error: the program could not be executed */
     READY_WORKDIR, /* only with an error: the working directory could not be entered */
     READY_STAGE_COUNT

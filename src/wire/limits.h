@@ -25,14 +25,14 @@
 #define PLAN_STRINGS_MAX (48U * 1024U)
 
 /* The door and croftd's socket. */
-#define MESSAGE_SIZE_MAX            (64U * 1024U)
-#define MESSAGE_FDS_MAX             24U
-#define CONNECTIONS_PER_USER_MAX    16U
-#define SESSIONS_PER_USER_MAX       64U   /* a running run/exec no longer counts as a connection */
-#define CONNECTIONS_STRANGER_MAX    4U    /* an account that is no Croft user: one line, then closed */
-#define CONNECTIONS_MAX             4096U
-#define CLIENT_STALL_MS             5000U /* who does not read, or sends half a message, is dropped */
-#define IMAGE_PROGRESS_MS           200U
+#define MESSAGE_SIZE_MAX         (64U * 1024U)
+#define MESSAGE_FDS_MAX          24U
+#define CONNECTIONS_PER_USER_MAX 16U
+#define SESSIONS_PER_USER_MAX    64U /* a running run/exec no longer counts as a connection */
+#define CONNECTIONS_STRANGER_MAX 4U  /* an account that is no Croft user: one line, then closed */
+#define CONNECTIONS_MAX          4096U
+#define CLIENT_STALL_MS          5000U /* who does not read, or sends half a message, is dropped */
+#define IMAGE_PROGRESS_MS        200U
 
 /* Objects of one user. */
 #define MACHINES_PER_USER_MAX 64U
@@ -43,20 +43,20 @@
 #define JOB_CGROUPS_MAX 10U
 
 /* What the host keeps for itself. */
-#define HOST_RESERVE_MEMORY_MIN     (512ULL * MIB) /* or a tenth, whichever is more */
-#define HOST_RESERVE_MEMORY_PART    10U
-#define HOST_RESERVE_PIDS           1024U
-#define HOST_RESERVE_CPU_PERCENT    5U
-#define HOST_PID_MAX                4194304U
+#define HOST_RESERVE_MEMORY_MIN  (512ULL * MIB) /* or a tenth, whichever is more */
+#define HOST_RESERVE_MEMORY_PART 10U
+#define HOST_RESERVE_PIDS        1024U
+#define HOST_RESERVE_CPU_PERCENT 5U
+#define HOST_PID_MAX             4194304U
 
 /* A new user (design 11). */
-#define DEFAULT_MEMORY_MAX        (2ULL * GIB) /* or a quarter of the host's rest, whichever is less */
-#define DEFAULT_MEMORY_PART       4U
-#define DEFAULT_PIDS              1000U
-#define DEFAULT_DISK_MAX          (10ULL * GIB) /* or a tenth of the free space, whichever is less */
-#define DEFAULT_DISK_PART         10U
-#define DEFAULT_BYTES_PER_INODE   16384U
-#define DEFAULT_NOFILE            16384U
+#define DEFAULT_MEMORY_MAX      (2ULL * GIB) /* or a quarter of the host's rest, whichever is less */
+#define DEFAULT_MEMORY_PART     4U
+#define DEFAULT_PIDS            1000U
+#define DEFAULT_DISK_MAX        (10ULL * GIB) /* or a tenth of the free space, whichever is less */
+#define DEFAULT_DISK_PART       10U
+#define DEFAULT_BYTES_PER_INODE 16384U
+#define DEFAULT_NOFILE          16384U
 
 /* What a limit may be set to. */
 #define MEMORY_MIN_BYTES (16ULL * MIB)

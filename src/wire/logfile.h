@@ -2,10 +2,10 @@
 /*
  * logfile - the two files in which croft-init keeps what a machine's command printed
  *
- * Each starts with this header, then holds the bytes as they came, up to LOG_FILE_BYTES in all. When
- * one is full the other is emptied and begun with the next seq. So the older of two valid files
- * comes first, and a reader that follows moves on when the other's seq passes the one it reads.
- * A file shorter than its header, or without the magic, holds nothing.
+ * Each starts with this header, then holds the bytes as they came, up to LOG_FILE_BYTES in all.
+ * When one is full the other is emptied and begun with the next seq. So the older of two valid
+ * files comes first, and a reader that follows moves on when the other's seq passes the one it
+ * reads. A file shorter than its header, or without the magic, holds nothing.
  */
 #ifndef CROFT_WIRE_LOGFILE_H
 #define CROFT_WIRE_LOGFILE_H

@@ -34,7 +34,7 @@ enum order_type {
 };
 
 enum order_flag {
-    ORDER_TTY = 1U << 0,   /* exec with a terminal made inside; the reply carries its master */
+    ORDER_TTY = 1U << 0, /* exec with a terminal made inside; the reply carries its master */
     ORDER_STDIN = 1U << 1,
     ORDER_PURGE = 1U << 2,
     ORDER_FORCE = 1U << 3,
@@ -126,8 +126,7 @@ _Static_assert(sizeof(struct reply_user) == 64, "wire layout");
  * of the body (command_check; not plan_check, which needs the owner). Pure; fuzzed.
  * Return: 0; OUTCOME_USAGE with a sentence
  */
-nodiscard int order_check(const struct order *order, size_t size, size_t fd_count,
-                          struct err *err);
+nodiscard int order_check(const struct order *order, size_t size, size_t fd_count, struct err *err);
 
 /** order_name() - "exec", "user add"...: for records and messages. Return: never NULL */
 const char *order_name(uint32_t type);

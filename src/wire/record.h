@@ -18,15 +18,15 @@ enum record_type {
     RECORD_HOST_START = 1,
     RECORD_HOST_STOP,
     RECORD_HEAD, /* host file: subject_uid's file ends at number[0] with the hash in the payload */
-    RECORD_USER_ADD,   /* payload of the outcome: struct record_user */
-    RECORD_USER_SET,   /* likewise */
+    RECORD_USER_ADD, /* payload of the outcome: struct record_user */
+    RECORD_USER_SET, /* likewise */
     RECORD_USER_REMOVE,
     RECORD_LAUNCH, /* payload: the plan, sealed */
     RECORD_RUN,    /* payload: SHA-256 of the plan */
     RECORD_START,
     RECORD_STOP,
     RECORD_REMOVE,
-    RECORD_EXEC, /* payload: the first bytes of the command's strings */
+    RECORD_EXEC,         /* payload: the first bytes of the command's strings */
     RECORD_IMAGE_IMPORT, /* payload of the outcome: the layer's SHA-256; number: entries, bytes */
     RECORD_IMAGE_REMOVE,
     RECORD_ENDED, /* an instance ended: number: exit code, signal, oom kills */
@@ -60,12 +60,15 @@ struct record {
 _Static_assert(sizeof(struct record) == 296, "file layout");
 #define RECORD_SIZE_MAX (sizeof(struct record) + PLAN_SIZE_MAX + SHA256_SIZE)
 
-/* Payload of USER_ADD and USER_SET: the user whole. */
+/*
+ * Payload of USER_ADD and USER_SET: the user whole.
+ * slot: block_first = ID_RANGE_FIRST + slot * BLOCK_COUNT; keeper = ID_RANGE_LAST - slot
+ */
 struct record_user {
     uint32_t uid;
     uint32_t gid;
     uint32_t audit_gid;
-    uint32_t slot; /* block_first = ID_RANGE_FIRST + slot * BLOCK_COUNT; keeper = ID_RANGE_LAST - slot */
+    uint32_t slot;
     struct user_limits limits;
 };
 _Static_assert(sizeof(struct record_user) == 56, "file layout");
