@@ -19,8 +19,8 @@
 /*
  * from, to:   -1: ended, closed
  * own_from, own_to: the pump closes them: the process at the other side of its pipe learns of it
- * hung_up:    .to is a socket whose other side is gone altogether, as sshd's when a connection is lost
- * bytes_read: since the start
+ * hung_up:    .to is a socket whose other side is gone altogether, as sshd's when a connection is
+ * lost bytes_read: since the start
  */
 struct pump {
     int from;
