@@ -20,6 +20,7 @@ enum event_type {
     EVENT_INSTANCE, /* made, started, stopped, ended */
     EVENT_INSTANCE_GONE,
     EVENT_SYNCED,
+    EVENT_DISK, /* now and then: what a user's disk holds */
 };
 
 enum instance_state {
@@ -35,6 +36,7 @@ enum instance_state {
  * kind:      enum plan_kind; state: enum instance_state; wall_ns: since when
  * exit_code, exit_signal: of the last end, -1: none yet; oom_kills: in this run
  * digest, number: an image's layer, its bytes unpacked
+ * limits:    of EVENT_DISK: disk_bytes and inodes in use
  */
 struct event {
     uint32_t version;
@@ -51,7 +53,7 @@ struct event {
     uint32_t flags;
     uint64_t wall_ns;
     uint64_t number;
-    struct user_limits limits; /* of the user, or of the instance */
+    struct user_limits limits; /* of the user, of the instance, or in use */
     char name[NAME_SIZE];
     char image[NAME_SIZE];
     uint8_t digest[SHA256_SIZE];
