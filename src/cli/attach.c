@@ -23,6 +23,9 @@
 #define DRAIN_TOTAL_MS 1000U
 /* So often the same interrupt is passed on before croft itself gives up waiting. */
 #define INTERRUPTS_MAX 3
+/* Many at once wait for each other: so long, looking so often. */
+#define TURN_WAIT_S  60U
+#define TURN_LOOK_MS 30
 
 enum stream { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAM_COUNT };
 enum slot { SLOT_SIGNAL, SLOT_DOOR, SLOT_STREAM, SLOT_COUNT = SLOT_STREAM + 2 * STREAM_COUNT };
@@ -43,6 +46,8 @@ struct session {
     struct pump pump[STREAM_COUNT];
 };
 
+static int attach_once(struct attach *attach, int sock, struct order *order, const void *body,
+                       size_t body_size, int *ret_status, struct err *err);
 static int send_order(struct session *session, struct order *order, const void *body,
                       size_t body_size, struct err *err);
 static int watch_signals(struct session *session, struct err *err);
@@ -60,6 +65,27 @@ int attach_check(const struct attach *attach, struct err *err)
 
 int attach_run(struct attach *attach, int sock, struct order *order, const void *body,
                size_t body_size, int *ret_status, struct err *err)
+{
+    const uint64_t last = clock_boot_ns() + TURN_WAIT_S * NS_PER_S;
+
+    if (sock >= 0)
+        return attach_once(attach, sock, order, body, body_size, ret_status, err);
+    for (;;) {
+        auto_close own = -1;
+        int r = door_open(&own, err);
+
+        if (r == 0)
+            r = attach_once(attach, own, order, body, body_size, ret_status, err);
+        if (r != OUTCOME_OVER_LIMIT || attach->started || !door_refused(own) ||
+            clock_boot_ns() > last)
+            return r;
+        *err = (struct err){.outcome = OUTCOME_OK};
+        (void)poll(NULL, 0, TURN_LOOK_MS);
+    }
+}
+
+static int attach_once(struct attach *attach, int sock, struct order *order, const void *body,
+                       size_t body_size, int *ret_status, struct err *err)
 {
     /* Three buffers of 64 KiB: zero pages until they are used. */
     static struct session session;
@@ -245,7 +271,8 @@ static int on_started(struct session *session, struct frame_fds *fds, struct err
     return 0;
 }
 
-static void on_exited(struct session *session, const struct reply *reply)
+/* A sentence comes with it when the program could not be executed: the status stays its own. */
+static void on_exited(struct session *session, const struct reply *reply, struct err *err)
 {
     uint64_t signal_number = reply->number[1];
 
@@ -254,6 +281,8 @@ static void on_exited(struct session *session, const struct reply *reply)
     if (signal_number > 0 && signal_number < 128)
         session->status = 128 + (int)signal_number;
     session->give_up_boot_ns = clock_boot_ns() + DRAIN_TOTAL_MS * NS_PER_MS;
+    if (reply->text[0] != '\0')
+        (void)err_set(err, OUTCOME_FAILED, "%s", reply->text);
     pump_stop(&session->pump[STREAM_IN]);
     for (size_t i = STREAM_OUT; i < STREAM_COUNT; i++) {
         struct pump *pump = &session->pump[i];
@@ -280,7 +309,7 @@ static int on_reply(struct session *session, struct err *err)
         r = on_started(session, &reply.fds, err);
         break;
     case REPLY_EXITED:
-        on_exited(session, &reply.head);
+        on_exited(session, &reply.head, err);
         break;
     case REPLY_DONE:
         /* A signal that came too late for its command is no failure. */

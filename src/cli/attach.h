@@ -36,12 +36,15 @@ struct attach {
 nodiscard int attach_check(const struct attach *attach, struct err *err);
 
 /**
- * attach_run() - sends @order (ORDER_RUN or ORDER_EXEC) over @sock and relays until it ended
+ * attach_run() - sends @order (ORDER_RUN or ORDER_EXEC) and relays until it ended
+ * @sock:       over this connection (borrowed); -1: one of its own, waiting for its turn when the
+ *              caller has too many already
  * @order:      flags, rows and columns are filled in here
  * @body:       the plan or the command (borrowed)
  * @ret_status: exit status for the caller's shell: the command's, or 128 + its signal
  *
- * Return: 0 the command ran; an outcome with a sentence when it did not start or was lost
+ * Return: 0 the command ran, or could not be executed (@err then has the sentence); an outcome with
+ * a sentence when it did not start or was lost
  */
 nodiscard int attach_run(struct attach *attach, int sock, struct order *order, const void *body,
                          size_t body_size, int *ret_status, struct err *err);

@@ -4,6 +4,7 @@
 #include "croft-paths.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,9 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "cli/say.h"
+
+/* The monitor hangs up right behind its word. */
+#define REFUSED_WAIT_MS 50
 
 int door_open(int *ret_sock, struct err *err)
 {
@@ -53,9 +57,8 @@ int door_send(int sock, struct order *order, const void *body, size_t body_size,
                        MESSAGE_SIZE_MAX);
     order->body_size = (uint32_t)body_size;
     r = frame_send(sock, order, sizeof(*order), body, body_size, fds, fd_count);
-    if (r == -EPIPE || r == -ECONNRESET)
-        return err_set(err, OUTCOME_FAILED, SAY_HUNG_UP);
-    if (r < 0)
+    /* Who was hung up on may have been told why: that is read next. */
+    if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         return err_errno(err, OUTCOME_FAILED, r, "sending the order");
     return 0;
 }
@@ -70,6 +73,9 @@ int door_receive(int sock, struct door_reply *ret_reply, struct err *err)
 
     ret_reply->fds.count = 0;
     size = frame_recv(sock, &message, sizeof(message), &ret_reply->fds);
+    /* The kernel reports the hangup once, and then what was said before it. */
+    if (size == -ECONNRESET)
+        size = frame_recv(sock, &message, sizeof(message), &ret_reply->fds);
     if (size == 0 || size == -ECONNRESET || size == -EPIPE)
         return err_set(err, OUTCOME_FAILED, SAY_HUNG_UP);
     if (size < 0 && size != -EPROTO)
@@ -98,6 +104,13 @@ int door_outcome(const struct reply *reply, struct err *err)
     if (reply->outcome <= OUTCOME_HOST_CANNOT)
         outcome = (enum outcome)reply->outcome;
     return err_set(err, outcome, "%s", reply->text[0] != '\0' ? reply->text : "refused");
+}
+
+bool door_refused(int sock)
+{
+    struct pollfd end = {sock, 0, 0};
+
+    return poll(&end, 1, REFUSED_WAIT_MS) > 0 && (end.revents & POLLHUP) != 0;
 }
 
 void door_note(const struct reply *reply)

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "wire/frame.h"
 #include "wire/order.h"
+#include <stdbool.h>
 
 /* One message of the monitor. fds: closed by frame_fds_cleanup() where nobody took them. */
 struct door_reply {
@@ -50,6 +51,13 @@ nodiscard int door_wait(int sock, struct door_reply *ret_reply, struct err *err)
 /** door_call() - door_send() without descriptors and door_wait(). Return: 0; outcome */
 nodiscard int door_call(int sock, struct order *order, const void *body, size_t body_size,
                         struct door_reply *ret_reply, struct err *err);
+
+/**
+ * door_refused() - whether the door took no order, because the caller has too many connections
+ * Asked after OUTCOME_OVER_LIMIT: who is refused at the door is hung up on, who is refused an order
+ * is not.
+ */
+bool door_refused(int sock);
 
 /** door_outcome() - the outcome of a REPLY_DONE, its sentence put into @err. Return: 0; outcome */
 nodiscard int door_outcome(const struct reply *reply, struct err *err);

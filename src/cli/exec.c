@@ -27,6 +27,11 @@
 #define DEFAULT_IMAGE "busybox"
 #define ENV_MAX       256
 #define DEFAULT_PATH  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+/* Of another user's croft-init makes the right one. */
+#define DEFAULT_HOME "HOME=/root"
+/* A login begins in its home directory where there is one, and is then exactly that shell. */
+#define LOGIN_SHELL  "cd 2>/dev/null; exec /bin/sh -l"
+#define LOGIN_STRING "cd 2>/dev/null; exec /bin/sh -c \"$1\""
 
 /* A command as it goes over the wire, and how it is attached. */
 struct entry {
@@ -78,7 +83,7 @@ int verb_exec(const struct cli *cli, int argc, char **argv, struct err *err)
 
 int verb_shell(const struct cli *cli, int argc, char **argv, struct err *err)
 {
-    static const char *const shell[] = {"/bin/sh", "-l", NULL};
+    static const char *const shell[] = {"/bin/sh", "-c", LOGIN_SHELL, NULL};
     struct entry entry = {.machine = HOME_MACHINE, .command = shell};
     struct operands words;
     int status = EXIT_CROFT;
@@ -100,8 +105,9 @@ int verb_shell(const struct cli *cli, int argc, char **argv, struct err *err)
 int verb_login(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     static const char *env[2];
-    const char *const line[] = {"/bin/sh", "-c", argc == 2 ? argv[1] : NULL, NULL};
-    const char *const shell[] = {"/bin/sh", "-l", NULL};
+    const char *const line[] = {"/bin/sh", "-c", LOGIN_STRING, "sh", argc == 2 ? argv[1] : NULL,
+                                NULL};
+    const char *const shell[] = {"/bin/sh", "-c", LOGIN_SHELL, NULL};
     struct entry entry = {.machine = HOME_MACHINE, .env = {env, ARRAY_LEN(env), 0}};
     char language[128];
     const char *value = getenv("LANG");
@@ -155,22 +161,17 @@ static int make_home(struct err *err)
     return launch_machine(DEFAULT_IMAGE, HOME_MACHINE, err);
 }
 
-/* Sends the command over @sock, or over a connection of its own where that is -1. */
+/* @sock: a connection on which the login was told; -1: a new one */
 static int enter(struct entry *entry, int sock, int *ret_status, struct err *err)
 {
     static struct packed packed;
     struct order order;
-    auto_close own = -1;
     int r = attach_check(&entry->attach, err);
 
     if (r == 0)
         r = door_order(&order, ORDER_EXEC, "a machine", entry->machine, err);
     if (r == 0)
         r = pack(entry, &packed, err);
-    if (r == 0 && sock < 0) {
-        r = door_open(&own, err);
-        sock = own;
-    }
     if (r == 0)
         r = attach_run(&entry->attach, sock, &order, packed.bytes, packed.size, ret_status, err);
     return r;
@@ -216,6 +217,8 @@ static int pack_defaults(const struct entry *entry, struct packed *packed, struc
 
     if (!is_given(&entry->env, "PATH"))
         r = pack_variable(packed, DEFAULT_PATH, err);
+    if (r == 0 && !is_given(&entry->env, "HOME"))
+        r = pack_variable(packed, DEFAULT_HOME, err);
     if (r != 0 || !entry->attach.tty || is_given(&entry->env, "TERM"))
         return r;
     if (terminal == NULL || str_format(text, sizeof(text), "TERM=%s", terminal) < 0)

@@ -142,7 +142,6 @@ int verb_run(const struct cli *cli, int argc, char **argv, struct err *err)
     struct attach attach;
     struct operands words;
     struct order order;
-    auto_close sock = -1;
     int status = EXIT_CROFT;
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 1, &words, err);
 
@@ -161,11 +160,9 @@ int verb_run(const struct cli *cli, int argc, char **argv, struct err *err)
     if (r == 0)
         r = make_plan(&wish, &planned, err);
     if (r == 0)
-        r = door_open(&sock, err);
-    if (r == 0)
         r = door_order(&order, ORDER_RUN, NULL, NULL, err);
     if (r == 0)
-        r = attach_run(&attach, sock, &order, planned.bytes, planned.size, &status, err);
+        r = attach_run(&attach, -1, &order, planned.bytes, planned.size, &status, err);
     return r == 0 ? status : EXIT_CROFT;
 }
 
