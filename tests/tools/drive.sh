@@ -49,4 +49,7 @@ if [ -n "${DRIVE_CGROUPS:-}" ]; then
         set -- -g "/sys/fs/cgroup/$hierarchy/$group/cgroup.procs" "$@"
     done
 fi
-"${DRIVE:-$build/tests/drive}" "$@"
+rc=0
+"${DRIVE:-$build/tests/drive}" "$@" || rc=$?
+[ -z "${DRIVE_AFTER:-}" ] || (cd "$volume" && eval "$DRIVE_AFTER")
+exit $rc
