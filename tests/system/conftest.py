@@ -17,6 +17,8 @@ import leftovers
 from harness import BIN, STATE, croft, fresh_name, ok
 
 TEST_SECONDS = 120
+# What the host held before Croft was installed; None when it was there already.
+BEFORE = None
 
 # What stays by design: a removed user's records are the audit of what happened to her.
 STAYS = (f"+ file: {STATE}/records/",)
@@ -25,8 +27,11 @@ STAYS = (f"+ file: {STATE}/records/",)
 @pytest.fixture(scope="session", autouse=True)
 def host():
     """The product built, installed and running; ended again when the tests started it."""
+    global BEFORE
     if os.geteuid() != 0:
         pytest.exit("the system tests make accounts, mounts and cgroups: run them as root", 2)
+    if not BIN.exists() and not STATE.exists():
+        BEFORE = leftovers.snapshot()
     if "CROFT_PATHS_H" not in os.environ:
         done = subprocess.run(["make", "-s", "-C", harness.TOP, "install"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
@@ -36,8 +41,13 @@ def host():
     if not was_running:
         ok("host", "start", timeout=60)
     yield
-    if not was_running:
+    if not was_running and BIN.exists():
         ok("host", "stop", timeout=60)
+
+
+def pytest_collection_modifyitems(items):
+    """What takes Croft off the host comes last."""
+    items.sort(key=lambda item: item.path.name == "test_clean_host.py")
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@
 A snapshot is a dictionary: kind -> sorted list of strings. compare() returns the differences as
 lines that a person can read. tools/leftovers is the same as a command.
 """
+import glob
 import json
 import os
 import pathlib
@@ -96,6 +97,8 @@ def files():
                 dirs[:] = [d for d in dirs if not os.path.ismount(os.path.join(where, d))
                            or os.lstat(os.path.join(where, d)).st_dev == device]
                 found += [os.path.join(where, name) for name in dirs + names]
+    for pattern in ("/usr/bin/croft*", "/usr/share/man/man*/croft*", "/usr/share/doc/croft*"):
+        found += glob.glob(pattern)
     for top in SHARED_DIRS:
         if os.path.isdir(top):
             found += [os.path.join(top, name) for name in os.listdir(top)]
