@@ -11,7 +11,7 @@ packages() {
         libjansson-dev libseccomp-dev libarchive-dev libzstd-dev zlib1g-dev busybox-static ;;
     run) echo e2fsprogs openssh-server openssh-client passwd util-linux libjansson4 ;;
     test) echo clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libcmocka-dev \
-        python3-pytest binutils git ;;
+        python3-pytest binutils git strace ;;
     *) echo "need.sh: '$1' is none of build, run, test" >&2; exit 2 ;;
     esac
 }
