@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 build=build-fuzz
 seconds=${FUZZ_SECONDS:-10}
-targets="order record control entry text words"
+targets=$(ls tests/fuzz/corpus)
 
 if [ ! -f $build/build.ninja ]; then
     CC=clang-14 meson setup $build -Dfuzz=true -Db_pie=false -Db_lundef=false >/dev/null
