@@ -5,22 +5,20 @@
  * mkfilter LIST OUTPUT
  *
  * Theory of operation
- * A list is lines of words; "#" starts a comment. A line with one of these words starts a section or
- * sets something, every other line belongs to the section:
- *   default ENOSYS          what every call gets that is not named
- *   allow                   section: calls, one or more a line
- *   errno EPERM             section: calls that fail with this; 0: succeed without doing anything
- *   when EPERM              section: rules that are looked at first, one a line:
- *     CALL argN is VALUE...   the argument is one of the values
- *     CALL argN not VALUE...  it is none of them
- *     CALL argN has VALUE...  it has at least one of the bits
+ * A list is lines of words; "#" starts a comment. A line with one of these words starts a section
+ * or sets something, every other line belongs to the section: default ENOSYS          what every
+ * call gets that is not named allow                   section: calls, one or more a line errno
+ * EPERM             section: calls that fail with this; 0: succeed without doing anything when
+ * EPERM              section: rules that are looked at first, one a line: CALL argN is VALUE... the
+ * argument is one of the values CALL argN not VALUE...  it is none of them CALL argN has VALUE...
+ * it has at least one of the bits
  *     ... & argN ...          and this as well
  *
  * libseccomp makes the sections into a binary tree by number, which the kernel walks quickest. It
- * cannot say "allow, unless"; so the rules go in front as a few instructions of our own. They compare
- * the low 32 bits of an argument, because the kernel takes all arguments named in our lists as ints:
- * with 64 bits a caller could set a high bit and pass (CVE-2019-7303). Other architectures' numbers
- * kill the process: numbers mean something else there.
+ * cannot say "allow, unless"; so the rules go in front as a few instructions of our own. They
+ * compare the low 32 bits of an argument, because the kernel takes all arguments named in our lists
+ * as ints: with 64 bits a caller could set a high bit and pass (CVE-2019-7303). Other
+ * architectures' numbers kill the process: numbers mean something else there.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -65,27 +63,28 @@ struct name {
 };
 #define NAME(x)                                                                                    \
     {                                                                                              \
-        #x, (uint32_t)(x)                                                                          \
+#x, (uint32_t)(x)                                                                          \
     }
 
 static const struct name constants[] = {
-    NAME(EPERM),          NAME(ENOSYS),        NAME(EACCES),        NAME(AF_UNIX),
-    NAME(AF_INET),        NAME(AF_INET6),      NAME(AF_NETLINK),    NAME(NETLINK_ROUTE),
-    NAME(IPPROTO_IP),     NAME(IPPROTO_ICMP),  NAME(IPPROTO_TCP),   NAME(IPPROTO_UDP),
-    NAME(IPPROTO_ICMPV6), NAME(TCP_ULP),       NAME(CLONE_NEWTIME), NAME(CLONE_NEWNS),
+    NAME(EPERM),           NAME(ENOSYS),       NAME(EACCES),        NAME(AF_UNIX),
+    NAME(AF_INET),         NAME(AF_INET6),     NAME(AF_NETLINK),    NAME(NETLINK_ROUTE),
+    NAME(IPPROTO_IP),      NAME(IPPROTO_ICMP), NAME(IPPROTO_TCP),   NAME(IPPROTO_UDP),
+    NAME(IPPROTO_ICMPV6),  NAME(TCP_ULP),      NAME(CLONE_NEWTIME), NAME(CLONE_NEWNS),
     NAME(CLONE_NEWCGROUP), NAME(CLONE_NEWUTS), NAME(CLONE_NEWIPC),  NAME(CLONE_NEWUSER),
-    NAME(CLONE_NEWPID),   NAME(CLONE_NEWNET),  NAME(TIOCSTI),       NAME(TIOCLINUX),
-    NAME(TIOCCONS),       NAME(AF_ALG),        NAME(AF_PACKET),     NAME(AF_VSOCK),
+    NAME(CLONE_NEWPID),    NAME(CLONE_NEWNET), NAME(TIOCSTI),       NAME(TIOCLINUX),
+    NAME(TIOCCONS),        NAME(AF_ALG),       NAME(AF_PACKET),     NAME(AF_VSOCK),
 };
 
 /* Newer than libseccomp 2.5.4; from 424 on a number is the same on every architecture. */
 static const struct name newer_calls[] = {
-    {"cachestat", 451},   {"fchmodat2", 452},   {"map_shadow_stack", 453}, {"futex_wake", 454},
-    {"futex_wait", 455},  {"futex_requeue", 456}, {"statmount", 457},      {"listmount", 458},
-    {"lsm_get_self_attr", 459}, {"lsm_set_self_attr", 460}, {"lsm_list_modules", 461},
-    {"mseal", 462},       {"setxattrat", 463},  {"getxattrat", 464},       {"listxattrat", 465},
-    {"removexattrat", 466}, {"open_tree_attr", 467}, {"file_getattr", 468}, {"file_setattr", 469},
-    {"listns", 470},
+    {"cachestat", 451},         {"fchmodat2", 452},        {"map_shadow_stack", 453},
+    {"futex_wake", 454},        {"futex_wait", 455},       {"futex_requeue", 456},
+    {"statmount", 457},         {"listmount", 458},        {"lsm_get_self_attr", 459},
+    {"lsm_set_self_attr", 460}, {"lsm_list_modules", 461}, {"mseal", 462},
+    {"setxattrat", 463},        {"getxattrat", 464},       {"listxattrat", 465},
+    {"removexattrat", 466},     {"open_tree_attr", 467},   {"file_getattr", 468},
+    {"file_setattr", 469},      {"listns", 470},
 };
 
 enum test { TEST_IS, TEST_NOT, TEST_HAS };
@@ -324,8 +323,8 @@ static void emit_condition(const struct condition *condition, size_t left, struc
 {
     const uint16_t code =
         (uint16_t)(BPF_JMP | (condition->test == TEST_HAS ? BPF_JSET : BPF_JEQ) | BPF_K);
-    const uint32_t low = (uint32_t)(offsetof(struct seccomp_data, args) +
-                                    condition->argument * sizeof(uint64_t));
+    const uint32_t low =
+        (uint32_t)(offsetof(struct seccomp_data, args) + condition->argument * sizeof(uint64_t));
 
     /* Both architectures that Croft knows have the low half first. */
     emit(program, BPF_LD | BPF_W | BPF_ABS, 0, 0, low);
@@ -379,8 +378,8 @@ static void emit_tree(struct list *list, struct program *program)
         fail(list, "libseccomp cannot export", list->file);
     rewind(file);
     size_t room = INSTRUCTIONS_MAX - program->count;
-    size_t got = fread(program->instructions + program->count, sizeof(struct sock_filter), room,
-                       file);
+    size_t got =
+        fread(program->instructions + program->count, sizeof(struct sock_filter), room, file);
     if (got == 0 || got == room)
         fail(list, "the program has no or too many instructions:", list->file);
     program->count += got;

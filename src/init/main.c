@@ -6,11 +6,11 @@
  * croft-init [-t] [-l] [-u USER] [-w DIRECTORY] -- COMMAND...   as pid 1; README has the options
  * croft-init as USER -w DIRECTORY -- COMMAND...                 becomes USER and the command
  *
- * As pid 1 it blocks every signal and reads them from a signalfd: pid 1 of a namespace gets a signal
- * only when it handles or blocks it. What comes is passed on to the command. When the command ends, so
- * does croft-init, with its status (128 + signal), and the kernel ends all that is left. The one
- * word "-" is no command (wire/plan.h): then it only reaps, until it is asked to end. Static
- * memory only, no stdio: an idle machine costs as little as can be.
+ * As pid 1 it blocks every signal and reads them from a signalfd: pid 1 of a namespace gets a
+ * signal only when it handles or blocks it. What comes is passed on to the command. When the
+ * command ends, so does croft-init, with its status (128 + signal), and the kernel ends all that is
+ * left. The one word "-" is no command (wire/plan.h): then it only reaps, until it is asked to end.
+ * Static memory only, no stdio: an idle machine costs as little as can be.
  *
  * Runs as: root of the instance, confined like everything in it; executes only what is inside
  */
@@ -145,10 +145,10 @@ static void become_command(const struct options *options, const char *const *env
 static void give_up(int status, const char *what, const char *name, int rc)
 {
     const char *const reason = rc < 0 ? strerrordesc_np(-rc) : NULL;
-    const char *const parts[] = {"croft-init: ",           what,
-                                 name ? " '" : "",         name ? name : "",
-                                 name ? "'" : "",          reason ? ": " : "",
-                                 reason ? reason : "",     "\n"};
+    const char *const parts[] = {"croft-init: ",       what,
+                                 name ? " '" : "",     name ? name : "",
+                                 name ? "'" : "",      reason ? ": " : "",
+                                 reason ? reason : "", "\n"};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (fd_write_full(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
             break;
@@ -196,8 +196,7 @@ static void reap(struct init *init)
         if (pid != init->child)
             continue;
         init->child = 0;
-        init->status =
-            WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+        init->status = WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
     }
 }
 

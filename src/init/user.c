@@ -12,7 +12,15 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-enum { PASSWD_NAME, PASSWD_PASSWORD, PASSWD_UID, PASSWD_GID, PASSWD_GECOS, PASSWD_HOME, PASSWD_SHELL };
+enum {
+    PASSWD_NAME,
+    PASSWD_PASSWORD,
+    PASSWD_UID,
+    PASSWD_GID,
+    PASSWD_GECOS,
+    PASSWD_HOME,
+    PASSWD_SHELL
+};
 enum { GROUP_NAME, GROUP_PASSWORD, GROUP_GID, GROUP_MEMBERS };
 #define FIELDS_MAX 7U
 
@@ -78,7 +86,8 @@ bool user_from_passwd(char *line, const char *wanted, struct user *user)
         return false;
     if (wanted ? strcmp(fields[PASSWD_NAME], wanted) != 0 : uid != user->uid)
         return false;
-    if (strlen(fields[PASSWD_NAME]) >= USER_NAME_SIZE || strlen(fields[PASSWD_HOME]) >= USER_HOME_SIZE)
+    if (strlen(fields[PASSWD_NAME]) >= USER_NAME_SIZE ||
+        strlen(fields[PASSWD_HOME]) >= USER_HOME_SIZE)
         return false;
     user->uid = uid;
     user->gid = gid;

@@ -34,8 +34,8 @@ struct user {
  * user_from_passwd() - whether @line of a passwd file is the account @wanted; fills @user if so
  * @line:   without its line break; changed in place
  * @wanted: a name, or NULL to look for user->uid
- * A line with a field missing, an id that is not a plain number up to USER_ID_MAX, or a name or home
- * that does not fit, is no account.
+ * A line with a field missing, an id that is not a plain number up to USER_ID_MAX, or a name or
+ * home that does not fit, is no account.
  */
 bool user_from_passwd(char *line, const char *wanted, struct user *user);
 

@@ -28,8 +28,7 @@ int mount_new(const char *type, const struct mount_option *options, uint64_t att
 
 int mount_clone(int dir, const char *name)
 {
-    unsigned int flags =
-        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW;
+    unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW;
     if (name[0] == '\0')
         flags |= AT_EMPTY_PATH;
     int mount = open_tree(dir, name, flags);

@@ -27,13 +27,15 @@ struct mount_option {
  */
 nodiscard int mount_new(const char *type, const struct mount_option *options, uint64_t attributes);
 
-/** mount_clone() - a detached copy of the mount at @name beneath @dir ("": @dir itself). Return: fd; -errno */
+/** mount_clone() - a detached copy of the mount at @name beneath @dir ("": @dir itself). Return:
+ * fd; -errno */
 nodiscard int mount_clone(int dir, const char *name);
 
 /** mount_restrict() - sets @attributes on the mount @mount and those below it. Return: 0; -errno */
 nodiscard int mount_restrict(int mount, uint64_t attributes);
 
-/** mount_attach() - attaches the detached @mount at the open @target (O_PATH is fine). Return: 0; -errno */
+/** mount_attach() - attaches the detached @mount at the open @target (O_PATH is fine). Return: 0;
+ * -errno */
 nodiscard int mount_attach(int mount, int target);
 
 /** mount_overlay() - attaches an overlayfs at @target, an absolute path in the caller's own tree

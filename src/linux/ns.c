@@ -29,7 +29,8 @@ pid_t ns_clone(uint64_t flags, int cgroup, int *ret_pidfd)
     struct clone_args args = {
         .flags = flags | CLONE_PIDFD,
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
-        /* With CLONE_PARENT the child has its creator's exit signal, and the kernel wants 0 here. */
+        /* With CLONE_PARENT the child has its creator's exit signal, and the kernel wants 0 here.
+         */
         .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
     };
     if (cgroup >= 0) {

@@ -32,9 +32,8 @@ nodiscard pid_t ns_clone(uint64_t flags, int cgroup, int *ret_pidfd);
  * ns_own_as() - makes @id the effective uid and gid, so that a user namespace that the caller makes
  * next belongs to @id and everything in it is charged to @id; groups are dropped
  *
- * Capabilities stay effective (hosts may refuse user namespaces to who has none); the real id stays.
- * Runs as: root
- * Return: 0; -errno
+ * Capabilities stay effective (hosts may refuse user namespaces to who has none); the real id
+ * stays. Runs as: root Return: 0; -errno
  */
 nodiscard int ns_own_as(uint32_t id);
 

@@ -30,10 +30,12 @@ nodiscard int path_open(int dir, const char *name, int flags);
 /** path_open_xdev() - as path_open(), but mount points may be crossed (cgroup, proc, sys trees) */
 nodiscard int path_open_xdev(int dir, const char *name, int flags);
 
-/** path_create() - creates @name (O_CREAT | O_EXCL unless @flags has O_TRUNC). Return: descriptor; -errno */
+/** path_create() - creates @name (O_CREAT | O_EXCL unless @flags has O_TRUNC). Return: descriptor;
+ * -errno */
 nodiscard int path_create(int dir, const char *name, int flags, mode_t mode);
 
-/** path_mkdir() - makes one directory; @name is one component. -EEXIST is a failure. Return: 0; -errno */
+/** path_mkdir() - makes one directory; @name is one component. -EEXIST is a failure. Return: 0;
+ * -errno */
 nodiscard int path_mkdir(int dir, const char *name, mode_t mode);
 
 /** path_mkdir_open() - makes @name if it is not there, and opens it. Return: descriptor; -errno */
@@ -46,13 +48,15 @@ nodiscard int path_rmdir(int dir, const char *name);
 /** path_rename() - one component each; never replaces (RENAME_NOREPLACE) unless @replace */
 nodiscard int path_rename(int from_dir, const char *from, int to_dir, const char *to, bool replace);
 
-/** path_symlink() - makes @name, one component, a symbolic link with the content @target. Return: 0; -errno */
+/** path_symlink() - makes @name, one component, a symbolic link with the content @target. Return:
+ * 0; -errno */
 nodiscard int path_symlink(int dir, const char *name, const char *target);
 
 /** path_mknod() - makes a node; @mode is taken whole, whatever the umask. Return: 0; -errno */
 nodiscard int path_mknod(int dir, const char *name, mode_t mode, dev_t device);
 
-/** path_own_ns() - the caller's own namespace @name ("mnt", "net"...). Return: descriptor; -errno */
+/** path_own_ns() - the caller's own namespace @name ("mnt", "net"...). Return: descriptor; -errno
+ */
 nodiscard int path_own_ns(const char *name);
 
 /** path_chown() - of an open file or directory (may be O_PATH). Return: 0; -errno */
@@ -64,7 +68,8 @@ nodiscard int path_stat(int dir, const char *name, struct stat *ret_stat);
 /** path_write_text() - opens an existing kernel file beneath @dir and writes @text in one write */
 nodiscard int path_write_text(int dir, const char *name, const char *text);
 
-/** path_read_text() - reads a kernel file, terminated; -EMSGSIZE when it does not fit. Return: length; -errno */
+/** path_read_text() - reads a kernel file, terminated; -EMSGSIZE when it does not fit. Return:
+ * length; -errno */
 nodiscard ssize_t path_read_text(int dir, const char *name, char *buf, size_t size);
 
 /** path_read_u64() - a kernel file that holds one number; "max" is UINT64_MAX. Return: 0; -errno */

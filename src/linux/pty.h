@@ -20,7 +20,8 @@
 nodiscard int pty_open(int dir, const char *name, uint16_t rows, uint16_t columns, int *ret_master,
                        int *ret_slave);
 
-/** pty_control() - new session with the terminal @slave as the controlling one. Return: 0; -errno */
+/** pty_control() - new session with the terminal @slave as the controlling one. Return: 0; -errno
+ */
 nodiscard int pty_control(int slave);
 
 #endif

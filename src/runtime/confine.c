@@ -26,27 +26,29 @@
 /*
  * What root of an instance may do. Each counts in her own user namespace only: over her ids, her
  * files, her network. Everything not named here is refused, above all SYS_ADMIN (mounts, all of
- * what kernels add under it), NET_ADMIN and NET_RAW (the network's rules are the host's), SYS_PTRACE,
- * SYS_MODULE, SYS_RESOURCE, MKNOD, MAC_*, BPF, PERFMON, SYS_TIME.
+ * what kernels add under it), NET_ADMIN and NET_RAW (the network's rules are the host's),
+ * SYS_PTRACE, SYS_MODULE, SYS_RESOURCE, MKNOD, MAC_*, BPF, PERFMON, SYS_TIME.
  */
 #define INSTANCE_CAPABILITIES                                                                      \
-    (CAPS_BIT(CAP_CHOWN) /* package managers; ids are hers, chown to others fails */             \
-     | CAPS_BIT(CAP_DAC_OVERRIDE) /* root reads and writes files of her own ids */               \
-     | CAPS_BIT(CAP_DAC_READ_SEARCH) /* backups; open_by_handle_at asks the host's, and is filtered */ \
-     | CAPS_BIT(CAP_FOWNER) /* chmod of what other ids of hers own */                            \
-     | CAPS_BIT(CAP_FSETID) /* set-gid directories keep their bit */                             \
-     | CAPS_BIT(CAP_KILL) /* only processes of her pid namespace have a pid there */             \
-     | CAPS_BIT(CAP_SETGID) /* login, su, daemons: mapped ids only */                            \
-     | CAPS_BIT(CAP_SETUID) /* likewise */                                                       \
-     | CAPS_BIT(CAP_SETPCAP) /* daemons drop from their bounding set; it never adds */           \
-     | CAPS_BIT(CAP_NET_BIND_SERVICE) /* ports below 1024 of her own network namespace */        \
-     | CAPS_BIT(CAP_SYS_CHROOT) /* sshd, build tools; the root was pivoted, chroot leads nowhere */ \
-     | CAPS_BIT(CAP_SETFCAP) /* packages with file capabilities: valid in her namespace only */  \
+    (CAPS_BIT(CAP_CHOWN)          /* package managers; ids are hers, chown to others fails */      \
+     | CAPS_BIT(CAP_DAC_OVERRIDE) /* root reads and writes files of her own ids */                 \
+     | CAPS_BIT(                                                                                   \
+           CAP_DAC_READ_SEARCH) /* backups; open_by_handle_at asks the host's, and is filtered */  \
+     | CAPS_BIT(CAP_FOWNER)     /* chmod of what other ids of hers own */                          \
+     | CAPS_BIT(CAP_FSETID)     /* set-gid directories keep their bit */                           \
+     | CAPS_BIT(CAP_KILL)       /* only processes of her pid namespace have a pid there */         \
+     | CAPS_BIT(CAP_SETGID)     /* login, su, daemons: mapped ids only */                          \
+     | CAPS_BIT(CAP_SETUID)     /* likewise */                                                     \
+     | CAPS_BIT(CAP_SETPCAP)    /* daemons drop from their bounding set; it never adds */          \
+     | CAPS_BIT(CAP_NET_BIND_SERVICE) /* ports below 1024 of her own network namespace */          \
+     |                                                                                             \
+     CAPS_BIT(CAP_SYS_CHROOT) /* sshd, build tools; the root was pivoted, chroot leads nowhere */  \
+     | CAPS_BIT(CAP_SETFCAP)  /* packages with file capabilities: valid in her namespace only */   \
      | CAPS_BIT(CAP_AUDIT_WRITE)) /* sudo and sshd want it; NETLINK_AUDIT is filtered anyway */
 
 /* croft-image restores owners, modes and file capabilities of what it unpacks, and nothing else. */
 #define IMAGE_CAPABILITIES                                                                         \
-    (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) |                    \
+    (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) |                     \
      CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_SETFCAP))
 
 #define IMAGE_MEMORY_MAX (512ULL * MIB)
@@ -102,7 +104,7 @@ int confine_limits(struct run *run)
     /* Every limit there is, so that none is inherited from whoever started Croft. */
     const struct limit limits[] = {
         {RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY}, /* memory is held by the control group */
-        {RLIMIT_CORE, 0, 0},         /* a host's core_pattern may be a program outside */
+        {RLIMIT_CORE, 0, 0}, /* a host's core_pattern may be a program outside */
         {RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY},
         {RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY},
         {RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY}, /* the disk has its own end */

@@ -25,20 +25,20 @@ static void execute_init(struct run *run);
 
 /* In this order; each says what is no longer possible after it. */
 static const struct run_step steps[] = {
-    {READY_USERNS, launch_await_ids},          /* no id outside her block */
+    {READY_USERNS, launch_await_ids}, /* no id outside her block */
     {READY_OVERLAY, rootfs_mount_overlay},
     {READY_PROC, rootfs_mount_dev},
     {READY_PROC, rootfs_mount_proc},
-    {READY_CGROUP, launch_await_cgroups},      /* nothing is charged to the host any more */
+    {READY_CGROUP, launch_await_cgroups}, /* nothing is charged to the host any more */
     {READY_PROC, rootfs_mount_sys},
     {READY_NETWORK, set_up_network},
     {READY_PROC, rootfs_cover},
-    {READY_ROOT, rootfs_enter},                /* no file of the host by name */
+    {READY_ROOT, rootfs_enter}, /* no file of the host by name */
     {READY_STDIO, confine_stdio},
-    {READY_LIMITS, confine_limits},            /* no capability for later, only for now */
-    {READY_SECCOMP, confine_filter},           /* no mount, no namespace, no new root */
+    {READY_LIMITS, confine_limits},  /* an exec can no longer add a capability */
+    {READY_SECCOMP, confine_filter}, /* no mount, no namespace, no new root */
     {READY_CAPABILITIES, confine_capabilities},
-    {READY_STDIO, confine_descriptors},        /* no descriptor of the host's */
+    {READY_STDIO, confine_descriptors}, /* no descriptor of the host's */
 };
 
 void run_start(struct run *run)

@@ -6,8 +6,8 @@
  * The caller enters the control groups and then, in one setns(2) by the pidfd of the instance's
  * pid 1, all of its namespaces. The child it then makes is in the pid namespace and wears the same
  * as pid 1 does. Everybody inside is hostile from here on:
- *  - nobody can look into or stop the child by ptrace: it is not dumpable, and its memory belongs to
- *    the host's user namespace until it executes something of the instance;
+ *  - nobody can look into or stop the child by ptrace: it is not dumpable, and its memory belongs
+ * to the host's user namespace until it executes something of the instance;
  *  - no program, library or configuration of the instance is touched before everything is dropped;
  *  - nothing of the host's is executed inside, but her own copy of croft-init when a user must be
  *    looked up.

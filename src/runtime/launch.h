@@ -31,7 +31,8 @@ nodiscard int launch_await_ids(struct run *run);
  */
 nodiscard int launch_await_cgroups(struct run *run);
 
-/** launch_attach() - writes @pid (0: the caller) into the job's control groups. Return: 0; -errno */
+/** launch_attach() - writes @pid (0: the caller) into the job's control groups. Return: 0; -errno
+ */
 nodiscard int launch_attach(const struct run *run, pid_t pid);
 
 /** launch_cgroup() - the v2 directory for ns_clone(), or -1 */

@@ -3,7 +3,8 @@
  * croft-runtime - becomes an instance, a process in one, or an image job
  *
  * Started by croft-super with one descriptor, the channel to the monitor, in the staging mount
- * namespace, with an empty environment. Takes exactly one job and trusts it: the monitor checked it.
+ * namespace, with an empty environment. Takes exactly one job and trusts it: the monitor checked
+ * it.
  *
  * Runs as: root, all capabilities; each job gives them up as its file says
  */
@@ -15,7 +16,7 @@
 int main(void)
 {
     static struct run run;
-    static void (*const become[])(struct run *run) = {
+    static void (*const become[])(struct run * run) = {
         [JOB_START] = run_start,  [JOB_JOIN] = run_join,    [JOB_MOVE] = run_move,
         [JOB_UNPACK] = run_image, [JOB_REMOVE] = run_image,
     };

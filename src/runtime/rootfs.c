@@ -61,23 +61,23 @@ int rootfs_make_dev(struct run *run)
         unsigned int major;
         unsigned int minor;
     } nodes[] = {
-        {"null", 1, 3}, {"zero", 1, 5},    {"full", 1, 7},
+        {"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
         {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0},
     };
     char owner[16];
     int rc = str_format(owner, sizeof(owner), "%u", run->job.block_first);
     if (rc < 0)
         return rc;
-    const struct mount_option options[] = {{"size", DEV_SIZE},  {"nr_inodes", DEV_INODES},
-                                           {"mode", "0755"},    {"uid", owner},
-                                           {"gid", owner},      {NULL, NULL}};
+    const struct mount_option options[] = {{"size", DEV_SIZE}, {"nr_inodes", DEV_INODES},
+                                           {"mode", "0755"},   {"uid", owner},
+                                           {"gid", owner},     {NULL, NULL}};
     /* Not nodev: it holds the nodes. */
     auto_close dev = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     if (dev < 0)
         return dev;
     for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
-        rc = path_mknod(dev, nodes[i].name, S_IFCHR | 0666,
-                        makedev(nodes[i].major, nodes[i].minor));
+        rc =
+            path_mknod(dev, nodes[i].name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor));
         if (rc < 0)
             return rc;
     }
@@ -112,8 +112,9 @@ static int overlay_data(const struct run *run, char *data, size_t size)
     const struct plan *plan = run->plan;
     char hex[2 * SHA256_SIZE + 1];
     /* userxattr also turns redirects and metacopy off, which could point at other files. */
-    int rc = str_format(data, size, "userxattr,upperdir=instances/%s/upper,workdir=instances/%s/work%s",
-                        plan->name, plan->name, run->job.flags & JOB_VOLATILE ? ",volatile" : "");
+    int rc =
+        str_format(data, size, "userxattr,upperdir=instances/%s/upper,workdir=instances/%s/work%s",
+                   plan->name, plan->name, run->job.flags & JOB_VOLATILE ? ",volatile" : "");
     for (uint32_t i = plan->layer_count; i > 0 && rc == 0; i--) {
         size_t used = strlen(data);
         str_hex(plan->layer[i - 1], SHA256_SIZE, hex);
@@ -126,9 +127,8 @@ static int overlay_data(const struct run *run, char *data, size_t size)
 int rootfs_mount_dev(struct run *run)
 {
     static const char *const links[][2] = {
-        {"fd", "/proc/self/fd"},           {"stdin", "/proc/self/fd/0"},
-        {"stdout", "/proc/self/fd/1"},     {"stderr", "/proc/self/fd/2"},
-        {"ptmx", "pts/ptmx"},
+        {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+        {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
     };
     char shm_bytes[24];
     uint64_t bytes = run->job.shm_bytes ? run->job.shm_bytes : SHM_DEFAULT_BYTES;
@@ -179,10 +179,10 @@ int rootfs_cover(struct run *run)
 {
     /* Kernel addresses, memory, keys, timers, devices of the whole host. */
     static const char *const hidden_proc[] = {
-        "acpi",         "asound",    "interrupts",  "iomem",       "ioports",     "kallsyms",
-        "kcore",        "key-users", "keys",        "kmsg",        "kpagecgroup", "kpagecount",
-        "kpageflags",   "latency_stats", "modules", "pagetypeinfo", "sched_debug", "schedstat",
-        "scsi",         "slabinfo",  "timer_list",  "timer_stats", "vmallocinfo",
+        "acpi",       "asound",        "interrupts", "iomem",        "ioports",     "kallsyms",
+        "kcore",      "key-users",     "keys",       "kmsg",         "kpagecgroup", "kpagecount",
+        "kpageflags", "latency_stats", "modules",    "pagetypeinfo", "sched_debug", "schedstat",
+        "scsi",       "slabinfo",      "timer_list", "timer_stats",  "vmallocinfo",
     };
     /* Firmware tables; power meters (a side channel). */
     static const char *const hidden_sys[] = {"firmware", "devices/virtual/powercap"};

@@ -10,7 +10,8 @@
 
 #include "runtime/run.h"
 
-/** rootfs_make_dev() - Runs as: root, CAP_MKNOD of the host: the device nodes, in a detached mount */
+/** rootfs_make_dev() - Runs as: root, CAP_MKNOD of the host: the device nodes, in a detached mount
+ */
 nodiscard int rootfs_make_dev(struct run *run);
 
 /* The rest runs as root of the instance's user namespace, in its mount namespace, in this order. */

@@ -94,8 +94,7 @@ void run_say(enum ready_stage stage, pid_t pid, int fd)
 
 void run_fail(enum ready_stage stage, int negative_errno)
 {
-    const struct ready ready = {
-        .version = JOB_VERSION, .stage = stage, .error = -negative_errno};
+    const struct ready ready = {.version = JOB_VERSION, .stage = stage, .error = -negative_errno};
     if (frame_send(SPAWN_CHANNEL_FD, &ready, sizeof(ready), NULL, 0, NULL, 0) < 0)
         _exit(2);
     _exit(1);

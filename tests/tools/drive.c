@@ -123,7 +123,7 @@ static int start_runtime(void)
     if (pid < 0)
         die("fork", 0);
     if (pid == 0) {
-        char *const argv[] = {(char *)(uintptr_t)"croft-runtime", NULL};
+        char *const argv[] = {(char *)(uintptr_t) "croft-runtime", NULL};
         char *const envp[] = {NULL};
         const int fds[] = {pair[1], program};
         if (setns(staging, CLONE_NEWNS) < 0 || fd_place(3, fds, 2) < 0 ||
@@ -357,7 +357,7 @@ static int run_many(const char *verb)
     struct result base = {.pid = 0};
     struct result last = {.pid = 0};
     if (strcmp(verb, "join") == 0) {
-        char *const sleep[] = {(char *)(uintptr_t)"/bin/sleep", (char *)(uintptr_t)"1000", NULL};
+        char *const sleep[] = {(char *)(uintptr_t) "/bin/sleep", (char *)(uintptr_t) "1000", NULL};
         bool tty = options.tty;
         const char *user = options.user;
         options.tty = false;
@@ -402,17 +402,39 @@ int main(int argc, char **argv)
     options.count = 1;
     while ((o = getopt(argc, argv, "+r:x:f:V:L:g:n:u:w:W:tlq")) != -1) {
         switch (o) {
-        case 'r': options.runtime = optarg; break;
-        case 'x': options.program = optarg; break;
-        case 'f': options.filter = optarg; break;
-        case 'V': options.volume = optarg; break;
-        case 'L': options.layer = optarg; break;
-        case 'u': options.user = optarg; break;
-        case 'w': options.workdir = optarg; break;
-        case 't': options.tty = true; break;
-        case 'l': options.log = true; break;
-        case 'q': options.quiet = true; break;
-        case 'g': options.cgroups[options.cgroup_count++] = open_file(optarg, O_WRONLY); break;
+        case 'r':
+            options.runtime = optarg;
+            break;
+        case 'x':
+            options.program = optarg;
+            break;
+        case 'f':
+            options.filter = optarg;
+            break;
+        case 'V':
+            options.volume = optarg;
+            break;
+        case 'L':
+            options.layer = optarg;
+            break;
+        case 'u':
+            options.user = optarg;
+            break;
+        case 'w':
+            options.workdir = optarg;
+            break;
+        case 't':
+            options.tty = true;
+            break;
+        case 'l':
+            options.log = true;
+            break;
+        case 'q':
+            options.quiet = true;
+            break;
+        case 'g':
+            options.cgroups[options.cgroup_count++] = open_file(optarg, O_WRONLY);
+            break;
         case 'W':
         case 'n':
             if (str_u64(optarg, 1, RUNS_MAX, &number) < 0)
@@ -422,7 +444,8 @@ int main(int argc, char **argv)
             else
                 options.without = (uint32_t)number;
             break;
-        default: return 2;
+        default:
+            return 2;
         }
     }
     if (optind >= argc)
