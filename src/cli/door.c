@@ -106,6 +106,17 @@ int door_outcome(const struct reply *reply, struct err *err)
     return err_set(err, outcome, "%s", reply->text[0] != '\0' ? reply->text : "refused");
 }
 
+int door_login(int sock, struct err *err)
+{
+    struct door_reply reply;
+    struct order order;
+    int r = door_order(&order, ORDER_LOGIN, NULL, NULL, err);
+
+    if (r == 0)
+        r = door_call(sock, &order, NULL, 0, &reply, err);
+    return r;
+}
+
 bool door_refused(int sock)
 {
     struct pollfd end = {sock, 0, 0};

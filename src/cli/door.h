@@ -53,6 +53,13 @@ nodiscard int door_call(int sock, struct order *order, const void *body, size_t 
                         struct door_reply *ret_reply, struct err *err);
 
 /**
+ * door_login() - says over @sock that this process and its parent, sshd's, serve a login: they are
+ * charged to her, beside her machines
+ * Return: 0; outcome: then nothing may be done for her
+ */
+nodiscard int door_login(int sock, struct err *err);
+
+/**
  * door_refused() - whether the door took no order, because the caller has too many connections
  * Asked after OUTCOME_OVER_LIMIT: who is refused at the door is hung up on, who is refused an order
  * is not.

@@ -111,8 +111,6 @@ int verb_login(const struct cli *cli, int argc, char **argv, struct err *err)
     struct entry entry = {.machine = HOME_MACHINE, .env = {env, ARRAY_LEN(env), 0}};
     char language[128];
     const char *value = getenv("LANG");
-    struct door_reply reply;
-    struct order order;
     auto_close sock = -1;
     int status = EXIT_CROFT;
     int r;
@@ -125,11 +123,8 @@ int verb_login(const struct cli *cli, int argc, char **argv, struct err *err)
     if (value != NULL && str_format(language, sizeof(language), "LANG=%s", value) == 0)
         entry.env.item[entry.env.count++] = language;
     r = door_open(&sock, err);
-    /* This process and sshd's are charged to her before they do anything for her. */
     if (r == 0)
-        r = door_order(&order, ORDER_LOGIN, NULL, NULL, err);
-    if (r == 0)
-        r = door_call(sock, &order, NULL, 0, &reply, err);
+        r = door_login(sock, err);
     if (r != 0)
         return EXIT_CROFT;
     r = enter(&entry, sock, &status, err);

@@ -22,6 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "cli/door.h"
 #include "cli/say.h"
 
 /*
@@ -162,6 +164,21 @@ static bool wants_help(int argc, char **argv)
     return argc > 0 && strcmp(argv[0], "--help") == 0;
 }
 
+/* Over ssh this process is charged to her first; `login` says so over the connection it goes on
+ * with. */
+static int tell_login(const struct cli *cli, const struct verb *verb, struct err *err)
+{
+    auto_close sock = -1;
+    int r;
+
+    if (!cli->gate || verb->run == verb_login)
+        return 0;
+    r = door_open(&sock, err);
+    if (r == 0)
+        r = door_login(sock, err);
+    return r;
+}
+
 static int run_verb(const struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
     struct err err = {.outcome = OUTCOME_OK};
@@ -171,7 +188,9 @@ static int run_verb(const struct cli *cli, const struct verb *verb, int argc, ch
         print_usage(stdout, verb);
         return OUTCOME_OK;
     }
-    status = verb->run(cli, argc, argv, &err);
+    status = tell_login(cli, verb, &err);
+    if (status == 0)
+        status = verb->run(cli, argc, argv, &err);
     if (err.outcome == OUTCOME_OK && !verb->passes && say_flush(&err) == 0)
         return status;
     if (err.outcome == OUTCOME_OK)
