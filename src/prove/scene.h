@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * scene - the two throw-away users on this host, a machine each, the canaries, the scratch
+ * directory with the host's own secret; made once, looked after between rows, removed whole
+ */
+#ifndef CROFT_PROVE_SCENE_H
+#define CROFT_PROVE_SCENE_H
+
+#include "base/err.h"
+#include "linux/cgroup.h"
+#include "prove/canary.h"
+#include "prove/step.h"
+#include "prove/watchdog.h"
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What both users get; storms go a little beyond and never further. */
+#define PROVE_DISK_MIB   128U
+#define PROVE_MEMORY_MIB 256U
+#define PROVE_PIDS       256U
+#define PROVE_IMAGE      "busybox"
+#define PROVE_PROGRAM    "/prove" /* where the attacker's program lies inside */
+
+/*
+ * machine: its name; init: host pid of its pid 1; root: host uid of its uid 0
+ */
+struct party {
+    const char *name;
+    const char *machine;
+    uid_t uid;
+    gid_t gid;
+    pid_t init;
+    uid_t root;
+    bool added;
+};
+
+/*
+ * scratch:     absolute path of a directory on the host, root's alone
+ * secret_path: host paths of the two secret files, relative to the host's root: host, victim
+ * open_path:   a directory beneath scratch that anyone may write to, where a login would leave
+ * marks key_path:    private key of the attacker's login; "" without ssh unwalled:    the attacks
+ * run as host root instead of inside (--unwalled)
+ */
+struct scene {
+    struct party victim;
+    struct party attacker;
+    struct canary victim_canary;
+    struct canary host_canary;
+    struct watchdog watchdog;
+    struct cgroup_host *cgroups;
+    char scratch[PATH_MAX / 2];
+    char secret[CANARY_SECRET_LEN + 1];
+    char victim_secret[CANARY_SECRET_LEN + 1];
+    char secret_path[2][PATH_MAX / 2];
+    char open_path[PATH_MAX / 2];
+    char key_path[PATH_MAX / 2];
+    bool unwalled;
+    unsigned without;
+};
+
+/** scene_open() - makes it all. Runs as: root. Return: 0; outcome (scene_close() clears up) */
+nodiscard int scene_open(struct scene *scene, bool unwalled, unsigned without, struct err *err);
+
+/** scene_close() - removes everything that scene_open() made; says on stderr what it could not */
+void scene_close(struct scene *scene);
+
+/**
+ * scene_ready() - both machines run and both canaries answer; starts again what an attack ended
+ * Return: 0; outcome
+ */
+nodiscard int scene_ready(struct scene *scene, struct err *err);
+
+/**
+ * scene_intact() - what every row owes the victim and the host: secrets unchanged, canaries alive
+ * and untouched, heartbeats on time
+ * @why: receives what is not, when it is not
+ */
+bool scene_intact(struct scene *scene, char *why, size_t size);
+
+/** scene_croft() - runs croft with these words as @party's user (NULL: root), fed @input. Return:
+ * as child_run() */
+nodiscard int scene_croft(const struct party *party, const char *const *words, const void *input,
+                          size_t input_size, char *output, size_t size);
+
+/** scene_group() - the control group of a party's machine, below Croft's top group */
+void scene_group(const struct party *party, char *group, size_t size);
+
+/** scene_keeper() - the host id that owns the victim's user namespace. Return: 0; -errno */
+nodiscard int scene_keeper(const struct scene *scene, uint64_t *ret_uid);
+
+/** scene_usage() - of that group; zeroes when it has none */
+struct cgroup_usage scene_usage(const struct scene *scene, const struct party *party);
+
+#endif
