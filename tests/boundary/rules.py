@@ -289,6 +289,32 @@ def limit_differences(header, page):
     return found
 
 
+# --- capabilities ---------------------------------------------------------------------------
+
+def capabilities_of_code(folder_text):
+    """CAPS_BIT(CAP_X) anywhere in a folder -> {X}"""
+    return set(re.findall(r"CAPS_BIT\(\s*CAP_([A-Z_]+)", code_only(folder_text)))
+
+
+def capabilities_of_readme(text, programs):
+    """What wire/README names under @programs: {X}"""
+    section = text.split("What each process holds", 1)[-1]
+    found = set()
+    for part in re.split(r"\n  (?=croft)", section):
+        if part.split()[:1] and part.split()[0] in programs:
+            found |= set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)*\b", part))
+    return found & KNOWN_CAPABILITIES
+
+
+KNOWN_CAPABILITIES = set("""
+    CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
+    NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO
+    SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME
+    SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG
+    WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
+""".split())
+
+
 # --- README of a program ---------------------------------------------------------------------
 
 README_WORDS = ("runs as", "may open", "trusts", "is trusted by", "messages", "read")

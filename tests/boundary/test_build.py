@@ -82,7 +82,8 @@ def test_a_header_that_does_not_is_seen(build, text):
 @pytest.mark.parametrize("folder, header", [
     ("base", "wire/limits.h"), ("wire", "linux/path.h"), ("linux", "wire/order.h"),
     ("gate", "wire/order.h"), ("init", "linux/path.h"), ("cli", "linux/path.h"),
-    ("daemon", "linux/path.h"), ("image", "wire/order.h"),
+    ("daemon", "super/super.h"), ("image", "wire/order.h"),
+    ("monitor", "super/super.h"), ("runtime", "init/user.h"),
 ])
 def test_the_build_itself_refuses_a_forbidden_include(build, folder, header):
     assert (SRC / header).exists()

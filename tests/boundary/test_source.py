@@ -192,6 +192,49 @@ def test_a_missing_readme_is_seen():
     assert rules.bad_readme("x", "Runs as root\nMay open everything\nTrusts all\n")
 
 
+# A folder's sets of capabilities, and the programs of wire/README that wear them.
+CAPABILITY_SETS = {"monitor": {"croft-monitor"}, "runtime": {"croft-runtime", "croft-image"}}
+
+
+def folder_text(folder):
+    return "".join(p.read_text() for p in of_folder(folder))
+
+
+@pytest.mark.parametrize("folder", CAPABILITY_SETS)
+def test_capabilities_stand_in_the_readme(folder):
+    written = rules.capabilities_of_readme((SRC / "wire/README").read_text(),
+                                           CAPABILITY_SETS[folder])
+    assert rules.capabilities_of_code(folder_text(folder)) == written
+
+
+def test_only_these_folders_have_capabilities():
+    assert {f for f in FOLDERS if rules.capabilities_of_code(folder_text(f))} - {"prove", "linux"} \
+        == set(CAPABILITY_SETS)
+
+
+def test_a_capability_too_many_is_seen():
+    readme = "What each process holds\n  croft-x   words\n    CHOWN KILL   why\n  croft-y\n    BPF\n"
+    assert rules.capabilities_of_readme(readme, {"croft-x"}) == {"CHOWN", "KILL"}
+    assert rules.capabilities_of_code("/* CAPS_BIT(CAP_BPF) */ CAPS_BIT(CAP_CHOWN) | "
+                                      "CAPS_BIT(\n CAP_SYS_ADMIN)") == {"CHOWN", "SYS_ADMIN"}
+
+
+def test_every_message_stands_in_the_readme():
+    readme = (SRC / "wire/README").read_text()
+    assert not [p.name for p in of_folder("wire") if p.suffix == ".h" and p.name not in readme]
+
+
+def test_links_of_architecture():
+    for folder, (_, links) in rules.layers_of_architecture().items():
+        program = {"daemon": "croftd", "cli": "croft"}.get(folder, f"croft-{folder}")
+        if program not in rules.PROGRAMS:
+            continue
+        libraries, static = rules.PROGRAMS[program]
+        assert ("static" in links) == static
+        assert ("jansson" in links) == ("libjansson.so.4" in libraries)
+        assert ("libarchive" in links) == ("libarchive" in rules.STATIC_MAY_HOLD.get(program, ()))
+
+
 def test_every_source_is_built():
     """A file that no meson.build names is compiled by nobody and checked by nobody."""
     for folder in FOLDERS:
