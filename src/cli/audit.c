@@ -20,7 +20,8 @@
 #include "cli/records.h"
 #include "cli/say.h"
 
-#define LOOK_EVERY_NS 200000000L
+#define LOOK_EVERY_NS 100000000L
+#define LOOKS_MAX     3
 
 /* Whose records, and how to show them. */
 struct question {
@@ -137,8 +138,8 @@ static void show_text(const struct record *record)
              text[0] != '\0' ? ": " : "", text);
 }
 
-/* One object a line: an audit has no end that a bracket could close. */
-static void show_json(const struct record *record)
+/* One object a line, in an array; what is followed has no end that a bracket could close. */
+static void show_json(const struct record *record, bool follow)
 {
     char name[sizeof(record->name) + 1] = "";
     char text[sizeof(record->text) + 1] = "";
@@ -159,8 +160,11 @@ static void show_json(const struct record *record)
         (json_int_t)record->number[2], (json_int_t)record->number[3]);
     if (object == NULL)
         return;
+    if (!follow)
+        (void)fputs(record->seq == 1 ? "[\n" : ",\n", stdout);
     (void)json_dumpf(object, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-    (void)putchar('\n');
+    if (follow)
+        (void)putchar('\n');
 }
 
 static int show(const struct question *question, struct records *records, struct err *err)
@@ -173,11 +177,13 @@ static int show(const struct question *question, struct records *records, struct
         if (r != 0)
             return r;
         if (!end && question->json)
-            show_json(record);
+            show_json(record, question->follow);
         else if (!end)
             show_text(record);
         if (!end)
             continue;
+        if (!question->follow && question->json)
+            (void)puts(records_count(records) == 0 ? "[]" : "\n]");
         if (!question->follow)
             return OUTCOME_OK;
         r = say_flush(err);
@@ -187,10 +193,15 @@ static int show(const struct question *question, struct records *records, struct
     }
 }
 
-/* Reads to the end. @wanted: a hash that must be met on the way, or NULL. */
+/*
+ * Reads to the end. @wanted: a hash that must be met on the way, or NULL. The monitor may be
+ * writing: half an entry is looked at again before it is called one.
+ */
 static int walk(struct records *records, const uint8_t *wanted, uint64_t *ret_wanted_at,
                 struct err *err)
 {
+    int looks = 0;
+
     for (;;) {
         const struct record *record = NULL;
         bool end = false;
@@ -198,6 +209,15 @@ static int walk(struct records *records, const uint8_t *wanted, uint64_t *ret_wa
 
         if (r != 0)
             return r;
+        if (end && records_torn(records) && looks++ < LOOKS_MAX) {
+            (void)nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL);
+            continue;
+        }
+        if (end && records_torn(records))
+            return err_set(err, OUTCOME_FAILED,
+                           "the records end within entry %" PRIu64 ", the %" PRIu64
+                           " before it are intact: the file was cut off",
+                           records_count(records) + 1, records_count(records));
         if (end)
             return 0;
         if (wanted != NULL && memcmp(records_head(records), wanted, SHA256_SIZE) == 0)
@@ -230,8 +250,7 @@ int verb_audit_verify(const struct cli *cli, int argc, char **argv, struct err *
         return err_set(err, OUTCOME_FAILED,
                        "the chain is whole, but that hash is not on it: these are not the records "
                        "it was taken from");
-    say_line("%" PRIu64 " entries, every one intact and in its place%s", records_count(records),
-             records_torn(records) ? "; one more is being written" : "");
+    say_line("%" PRIu64 " entries, every one intact and in its place", records_count(records));
     if (given)
         say_line("the hash is that of entry %" PRIu64, wanted_at);
     return OUTCOME_OK;
@@ -262,7 +281,7 @@ int verb_audit_head(const struct cli *cli, int argc, char **argv, struct err *er
 
         say_json(object);
     } else {
-        say_line("%s", hash);
+        say_line("%" PRIu64 " %s", records_count(records), hash);
     }
     return OUTCOME_OK;
 }

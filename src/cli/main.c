@@ -70,7 +70,7 @@ static const struct verb verbs[] = {
     {"audit verify", NULL, verb_audit_verify, false, "user", "[--user USER | --host] [HEAD]",
      "check the chain of your records, and that HEAD is on it"},
     {"audit head", NULL, verb_audit_head, false, "user", "[--user USER | --host] [--json]",
-     "the hash of your records' last entry, to keep elsewhere"},
+     "number and hash of your records' last entry, to keep elsewhere"},
     {"audit", NULL, verb_audit, false, "user", "[-f] [--json] [--user USER | --host]",
      "what was done, and by whom"},
     {"user add", NULL, verb_user_add, false, "admin",
