@@ -293,7 +293,7 @@ def limit_differences(header, page):
 
 def capabilities_of_code(folder_text):
     """CAPS_BIT(CAP_X) anywhere in a folder -> {X}"""
-    return set(re.findall(r"CAPS_BIT\(\s*CAP_([A-Z_]+)", code_only(folder_text)))
+    return set(re.findall(r"CAPS_BIT\([\s\\]*CAP_([A-Z_]+)", code_only(folder_text)))
 
 
 def capabilities_of_readme(text, programs):
