@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <iconv.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -104,7 +105,7 @@ void stream_free(struct stream *stream)
         return;
     archive_read_free(stream->tar);
     archive_read_free(stream->unpacker);
-    mem_cleanup(&stream);
+    free(stream);
 }
 
 static int damaged(struct err *err, struct archive *archive)

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,7 +68,7 @@ struct tree *tree_new(int root)
 static void forget_times(struct tree *tree)
 {
     for (size_t i = 0; i < tree->time_count; i++)
-        mem_cleanup(&tree->times[i].path);
+        free(tree->times[i].path);
     tree->time_count = 0;
 }
 
@@ -76,9 +77,9 @@ void tree_free(struct tree *tree)
     if (tree == NULL)
         return;
     forget_times(tree);
-    mem_cleanup(&tree->times);
+    free(tree->times);
     fd_close(&tree->parent);
-    mem_cleanup(&tree);
+    free(tree);
 }
 
 int tree_error(struct err *err, int negative_errno, const char *doing, const char *path)
