@@ -39,10 +39,10 @@ static int parse(struct question *question, int argc, char **argv, struct operan
                  struct err *err)
 {
     const struct option options[] = {
-        {'f', "follow", OPTION_FLAG, &question->follow, 0, 0, NULL},
-        {0, "json", OPTION_FLAG, &question->json, 0, 0, NULL},
-        {0, "host", OPTION_FLAG, &question->host, 0, 0, NULL},
-        {0, "user", OPTION_TEXT, &question->user, 0, 0, NULL},
+        {'f', OPTION_FLAG, "follow", &question->follow, 0, 0, NULL},
+        {0, OPTION_FLAG, "json", &question->json, 0, 0, NULL},
+        {0, OPTION_FLAG, "host", &question->host, 0, 0, NULL},
+        {0, OPTION_TEXT, "user", &question->user, 0, 0, NULL},
     };
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, words, err);
 

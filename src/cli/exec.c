@@ -60,11 +60,11 @@ int verb_exec(const struct cli *cli, int argc, char **argv, struct err *err)
     static const char *env[ENV_MAX];
     struct entry entry = {.env = {env, ENV_MAX, 0}};
     const struct option options[] = {
-        {'i', "interactive", OPTION_FLAG, &entry.attach.input, 0, 0, NULL},
-        {'t', "tty", OPTION_FLAG, &entry.attach.tty, 0, 0, NULL},
-        {'u', "user", OPTION_TEXT, &entry.user, 0, 0, NULL},
-        {'w', "workdir", OPTION_TEXT, &entry.workdir, 0, 0, NULL},
-        {'e', "env", OPTION_LIST, &entry.env, 0, 0, NULL},
+        {'i', OPTION_FLAG, "interactive", &entry.attach.input, 0, 0, NULL},
+        {'t', OPTION_FLAG, "tty", &entry.attach.tty, 0, 0, NULL},
+        {'u', OPTION_TEXT, "user", &entry.user, 0, 0, NULL},
+        {'w', OPTION_TEXT, "workdir", &entry.workdir, 0, 0, NULL},
+        {'e', OPTION_LIST, "env", &entry.env, 0, 0, NULL},
     };
     struct operands words;
     int status = EXIT_CROFT;
@@ -104,7 +104,7 @@ int verb_shell(const struct cli *cli, int argc, char **argv, struct err *err)
 /* What the gate asks for: her shell, or one string for it, in her home. */
 int verb_login(const struct cli *cli, int argc, char **argv, struct err *err)
 {
-    static const char *env[2];
+    const char *env[2];
     const char *const line[] = {"/bin/sh", "-c", LOGIN_STRING, "sh", argc == 2 ? argv[1] : NULL,
                                 NULL};
     const char *const shell[] = {"/bin/sh", "-c", LOGIN_SHELL, NULL};

@@ -85,7 +85,7 @@ static int need_root(struct err *err)
 
 int verb_host_start(const struct cli *cli, int argc, char **argv, struct err *err)
 {
-    struct status status;
+    struct status status = {0};
     pid_t super = 0;
     int r = no_words(argc, err);
 
@@ -201,7 +201,7 @@ static int wait_until_it_answers(pid_t super, struct err *err)
 {
     const uint64_t last = clock_boot_ns() + START_WAIT_MS * NS_PER_MS;
     auto_json *answer = NULL;
-    struct status status;
+    struct status status = {0};
     struct err ignored;
     int end = 0;
 
@@ -292,7 +292,7 @@ static int wait_for_end(int pidfd, struct err *err)
 int verb_host_stop(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     struct door_reply reply;
-    struct status status;
+    struct status status = {0};
     struct order order;
     auto_close pidfd = -1;
     auto_close sock = -1;
@@ -329,10 +329,10 @@ int verb_host_stop(const struct cli *cli, int argc, char **argv, struct err *err
 int verb_host_status(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     bool json = false;
-    const struct option options[] = {{0, "json", OPTION_FLAG, &json, 0, 0, NULL}};
+    const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
     auto_json *counts = NULL;
     struct operands words;
-    struct status status;
+    struct status status = {0};
     uint64_t seconds;
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
 

@@ -163,7 +163,7 @@ int verb_image_ls(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     static const char *const heads[] = {"NAME", "SIZE", "CREATED", "DIGEST"};
     bool json = false;
-    const struct option options[] = {{0, "json", OPTION_FLAG, &json, 0, 0, NULL}};
+    const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
     auto_table table = {0};
     auto_json *answer = NULL;
     struct operands words;

@@ -60,13 +60,13 @@ static int make_plan(const struct wish *wish, struct planned *planned, struct er
 static int launch_wish(const struct wish *wish, struct planned *planned, struct err *err);
 
 #define WISH_OPTIONS(wish)                                                                         \
-    {'e', "env", OPTION_LIST, &(wish).env, 0, 0, NULL},                                            \
-        {'u', "user", OPTION_TEXT, &(wish).user, 0, 0, NULL},                                      \
-        {'w', "workdir", OPTION_TEXT, &(wish).workdir, 0, 0, NULL},                                \
-        {0, "memory", OPTION_SIZE, &(wish).memory_bytes, MEMORY_MIN_BYTES, UINT64_MAX / 2, NULL},  \
-        {0, "pids", OPTION_COUNT, &(wish).pids, 1, UINT32_MAX, NULL},                              \
+    {'e', OPTION_LIST, "env", &(wish).env, 0, 0, NULL},                                            \
+        {'u', OPTION_TEXT, "user", &(wish).user, 0, 0, NULL},                                      \
+        {'w', OPTION_TEXT, "workdir", &(wish).workdir, 0, 0, NULL},                                \
+        {0, OPTION_SIZE, "memory", &(wish).memory_bytes, MEMORY_MIN_BYTES, UINT64_MAX / 2, NULL},  \
+        {0, OPTION_COUNT, "pids", &(wish).pids, 1, UINT32_MAX, NULL},                              \
     {                                                                                              \
-        0, "cpus", OPTION_CPUS, &(wish).cpu_milli, 0, 0, NULL                                      \
+        0, OPTION_CPUS, "cpus", &(wish).cpu_milli, 0, 0, NULL                                      \
     }
 
 int verb_launch(const struct cli *cli, int argc, char **argv, struct err *err)
@@ -77,7 +77,7 @@ int verb_launch(const struct cli *cli, int argc, char **argv, struct err *err)
     bool json = false;
     const struct option options[] = {
         WISH_OPTIONS(wish),
-        {0, "json", OPTION_FLAG, &json, 0, 0, NULL},
+        {0, OPTION_FLAG, "json", &json, 0, 0, NULL},
     };
     struct operands words;
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
@@ -134,10 +134,10 @@ int verb_run(const struct cli *cli, int argc, char **argv, struct err *err)
     struct wish wish = {.kind = "job", .env = {env, ENV_MAX, 0}};
     const struct option options[] = {
         WISH_OPTIONS(wish),
-        {'i', "interactive", OPTION_FLAG, &wish.input, 0, 0, NULL},
-        {'t', "tty", OPTION_FLAG, &wish.tty, 0, 0, NULL},
-        {0, "rm", OPTION_FLAG, &wish.remove, 0, 0, NULL},
-        {0, "name", OPTION_TEXT, &wish.name, 0, 0, NULL},
+        {'i', OPTION_FLAG, "interactive", &wish.input, 0, 0, NULL},
+        {'t', OPTION_FLAG, "tty", &wish.tty, 0, 0, NULL},
+        {0, OPTION_FLAG, "rm", &wish.remove, 0, 0, NULL},
+        {0, OPTION_TEXT, "name", &wish.name, 0, 0, NULL},
     };
     struct attach attach;
     struct operands words;

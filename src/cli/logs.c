@@ -43,7 +43,7 @@ static int show(struct reader *reader, const char *name, bool follow, struct err
 int verb_logs(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     bool follow = false;
-    const struct option options[] = {{'f', "follow", OPTION_FLAG, &follow, 0, 0, NULL}};
+    const struct option options[] = {{'f', OPTION_FLAG, "follow", &follow, 0, 0, NULL}};
     struct door_reply reply = {.fds = {.count = 0}};
     struct reader reader = {.plain = isatty(STDOUT_FILENO)};
     struct operands words;

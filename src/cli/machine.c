@@ -28,9 +28,9 @@ int verb_ls(const struct cli *cli, int argc, char **argv, struct err *err)
     bool all = false;
     bool json = false;
     const struct option options[] = {
-        {'a', "all", OPTION_FLAG, &all, 0, 0, NULL},
-        {0, "user", OPTION_TEXT, &user, 0, 0, NULL},
-        {0, "json", OPTION_FLAG, &json, 0, 0, NULL},
+        {'a', OPTION_FLAG, "all", &all, 0, 0, NULL},
+        {0, OPTION_TEXT, "user", &user, 0, 0, NULL},
+        {0, OPTION_FLAG, "json", &json, 0, 0, NULL},
     };
     auto_table table = {0};
     auto_json *answer = NULL;
@@ -115,8 +115,8 @@ int verb_info(const struct cli *cli, int argc, char **argv, struct err *err)
     const char *user = NULL;
     bool json = false;
     const struct option options[] = {
-        {0, "user", OPTION_TEXT, &user, 0, 0, NULL},
-        {0, "json", OPTION_FLAG, &json, 0, 0, NULL},
+        {0, OPTION_TEXT, "user", &user, 0, 0, NULL},
+        {0, OPTION_FLAG, "json", &json, 0, 0, NULL},
     };
     auto_json *answer = NULL;
     struct operands words;
@@ -191,8 +191,8 @@ int verb_stop(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     uint64_t seconds = STOP_TIMEOUT_MS / 1000;
     const struct option options[] = {
-        {'t', "timeout", OPTION_COUNT, &seconds, 0, STOP_SECONDS_MAX, NULL},
-        {0, "time", OPTION_COUNT, &seconds, 0, STOP_SECONDS_MAX, NULL},
+        {'t', OPTION_COUNT, "timeout", &seconds, 0, STOP_SECONDS_MAX, NULL},
+        {0, OPTION_COUNT, "time", &seconds, 0, STOP_SECONDS_MAX, NULL},
     };
     struct operands words;
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
@@ -204,7 +204,7 @@ int verb_stop(const struct cli *cli, int argc, char **argv, struct err *err)
 int verb_rm(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     bool force = false;
-    const struct option options[] = {{'f', "force", OPTION_FLAG, &force, 0, 0, NULL}};
+    const struct option options[] = {{'f', OPTION_FLAG, "force", &force, 0, 0, NULL}};
     struct operands words;
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
 

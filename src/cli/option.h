@@ -29,8 +29,8 @@ struct option_list {
  */
 struct option {
     char letter;
-    const char *name;
     enum option_kind kind;
+    const char *name;
     void *to;
     uint64_t min;
     uint64_t max;

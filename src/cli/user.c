@@ -53,14 +53,14 @@ static int parse_wanted(struct wanted *wanted, int argc, char **argv, const char
     struct user_limits *limits = &wanted->body.head.limits;
     bool *given = wanted->given;
     const struct option options[] = {
-        {0, "cpus", OPTION_CPUS, &wanted->cpu_milli, 0, 0, &given[0]},
-        {0, "memory", OPTION_SIZE, &limits->memory_bytes, MEMORY_MIN_BYTES, INT64_MAX, &given[1]},
-        {0, "memory-min", OPTION_SIZE, &limits->memory_min_bytes, 0, INT64_MAX, &given[2]},
-        {0, "pids", OPTION_COUNT, &wanted->pids, PIDS_MIN, HOST_PID_MAX, &given[3]},
-        {0, "disk", OPTION_SIZE, &limits->disk_bytes, DISK_MIN_BYTES, INT64_MAX, &given[4]},
-        {0, "inodes", OPTION_COUNT, &limits->inodes, INODES_MIN, UINT32_MAX, &given[5]},
-        {0, "key", OPTION_TEXT, &wanted->key_file, 0, 0, NULL},
-        {0, "json", OPTION_FLAG, &wanted->json, 0, 0, NULL},
+        {0, OPTION_CPUS, "cpus", &wanted->cpu_milli, 0, 0, &given[0]},
+        {0, OPTION_SIZE, "memory", &limits->memory_bytes, MEMORY_MIN_BYTES, INT64_MAX, &given[1]},
+        {0, OPTION_SIZE, "memory-min", &limits->memory_min_bytes, 0, INT64_MAX, &given[2]},
+        {0, OPTION_COUNT, "pids", &wanted->pids, PIDS_MIN, HOST_PID_MAX, &given[3]},
+        {0, OPTION_SIZE, "disk", &limits->disk_bytes, DISK_MIN_BYTES, INT64_MAX, &given[4]},
+        {0, OPTION_COUNT, "inodes", &limits->inodes, INODES_MIN, UINT32_MAX, &given[5]},
+        {0, OPTION_TEXT, "key", &wanted->key_file, 0, 0, NULL},
+        {0, OPTION_FLAG, "json", &wanted->json, 0, 0, NULL},
     };
     struct operands words;
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
@@ -222,7 +222,7 @@ int verb_user_ls(const struct cli *cli, int argc, char **argv, struct err *err)
     static const char *const heads[] = {"NAME", "UID",  "MACHINES", "CPUS",    "MEMORY",
                                         "PIDS", "DISK", "INODES",   "IDS FROM"};
     bool json = false;
-    const struct option options[] = {{0, "json", OPTION_FLAG, &json, 0, 0, NULL}};
+    const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
     auto_table table = {0};
     auto_json *answer = NULL;
     struct operands words;
@@ -290,8 +290,8 @@ int verb_user_rm(const struct cli *cli, int argc, char **argv, struct err *err)
     bool purge = false;
     bool yes = false;
     const struct option options[] = {
-        {0, "purge", OPTION_FLAG, &purge, 0, 0, NULL},
-        {'y', "yes", OPTION_FLAG, &yes, 0, 0, NULL},
+        {0, OPTION_FLAG, "purge", &purge, 0, 0, NULL},
+        {'y', OPTION_FLAG, "yes", &yes, 0, 0, NULL},
     };
     struct door_reply reply;
     struct operands words;

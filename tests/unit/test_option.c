@@ -27,13 +27,13 @@ static int parse(size_t operand_max, const char *const *line)
     static char room[WORDS_MAX][64];
     static char *argv[WORDS_MAX + 1];
     const struct option options[] = {
-        {'t', "tty", OPTION_FLAG, &wish.tty, 0, 0, &wish.tty_given},
-        {'i', "interactive", OPTION_FLAG, &wish.input, 0, 0, NULL},
-        {'n', "name", OPTION_TEXT, &wish.name, 0, 0, NULL},
-        {0, "pids", OPTION_COUNT, &wish.pids, 16, 1000, NULL},
-        {0, "memory", OPTION_SIZE, &wish.memory, 1024, 1ULL << 40, NULL},
-        {0, "cpus", OPTION_CPUS, &wish.cpus, 0, 0, NULL},
-        {'e', "env", OPTION_LIST, &wish.list, 0, 0, NULL},
+        {'t', OPTION_FLAG, "tty", &wish.tty, 0, 0, &wish.tty_given},
+        {'i', OPTION_FLAG, "interactive", &wish.input, 0, 0, NULL},
+        {'n', OPTION_TEXT, "name", &wish.name, 0, 0, NULL},
+        {0, OPTION_COUNT, "pids", &wish.pids, 16, 1000, NULL},
+        {0, OPTION_SIZE, "memory", &wish.memory, 1024, 1ULL << 40, NULL},
+        {0, OPTION_CPUS, "cpus", &wish.cpus, 0, 0, NULL},
+        {'e', OPTION_LIST, "env", &wish.list, 0, 0, NULL},
     };
     int argc = 0;
 
