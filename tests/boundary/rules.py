@@ -102,6 +102,13 @@ CLOEXEC = {
 }
 
 
+# An absolute host path is compiled in (invariant 4): a literal or a macro. Exempt, with the reason:
+PATH_ROOT_EXEMPT = {
+    "super/spawn.c": "chosen by number from two compiled-in programs",
+    "super/daemons.c": "the two daemons' compiled-in programs",
+    "setup/idfile.c": "called with literals by its own folder only",
+}
+
 # (file, call): why the flag is missing on purpose.
 CLOEXEC_EXEMPT = {
     ("prove/inside_kernel.c", "socket"): "a wrong flag tells a filter's refusal from the kernel's",
@@ -135,6 +142,10 @@ def banned_calls(path, text):
                 found.append(f"{name}:{line}: {call}() takes a path: use linux/path.h")
         if lacks_cloexec(name, code.splitlines(), line, call, arguments):
             found.append(f"{name}:{line}: {call}() without {CLOEXEC[call]}")
+        if call == "path_root" and name not in PATH_ROOT_EXEMPT and \
+                name.split("/")[0] not in PATH_EXEMPT_FOLDERS and name != "linux/path.c" and \
+                not re.match(r'\s*("|[A-Z][A-Z_]+\b)', arguments):
+            found.append(f"{name}:{line}: path_root() takes compiled-in paths only")
         if call == "fcntl" and re.search(r"\bF_DUPFD\b", arguments):
             found.append(f"{name}:{line}: F_DUPFD without _CLOEXEC")
     return found

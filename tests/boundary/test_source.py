@@ -51,6 +51,8 @@ def test_no_banned_call(folder):
     ("monitor/planted.c", 's = accept4(door, NULL, NULL, SOCK_NONBLOCK);'),
     ("wire/planted.c", 'n = recvmsg(sock, &message, 0);'),
     ("base/planted.c", 'pipe(fds);'),
+    ("monitor/planted.c", 'fd = path_root(order->name, O_RDONLY);'),
+    ("setup/planted.c", 'fd = path_root(path, O_RDONLY);'),
     ("base/planted.c", 'copy = fcntl(fd, F_DUPFD, 3);'),
     ("daemon/planted.c", 'pthread_create(&t, NULL, run, NULL);'),
 ])
@@ -63,6 +65,7 @@ def test_a_banned_call_is_seen(where, line):
     ("monitor/planted.c", 'say("open(2) of %s", name);'),
     ("monitor/planted.c", 'path_open(dir, name, O_RDONLY);'),
     ("monitor/planted.c", 'chdir("/");'),
+    ("monitor/planted.c", 'fd = path_root(CROFT_STATE_DIR "/records", O_RDONLY);'),
     ("monitor/planted.c", 's = socket(AF_UNIX,\n    SOCK_SEQPACKET | SOCK_CLOEXEC, 0);'),
     ("base/planted.c", 'copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);'),
     ("linux/path.c", 'unlinkat(dir, name, 0);'),
