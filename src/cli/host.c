@@ -65,6 +65,7 @@ struct status {
     uint64_t since_boot_ns;
 };
 
+static int bring_up(char *without, struct status *ret_status, struct err *err);
 static int make_directory(const char *path, mode_t mode, struct err *err);
 static int start_super(char *without, pid_t *ret_pid, struct err *err);
 static int wait_until_it_answers(pid_t super, struct err *err);
@@ -87,7 +88,6 @@ int verb_host_start(const struct cli *cli, int argc, char **argv, struct err *er
 {
     struct status status = {0};
     char *without = NULL;
-    pid_t super = 0;
     int r;
 
     (void)cli;
@@ -105,6 +105,25 @@ int verb_host_start(const struct cli *cli, int argc, char **argv, struct err *er
         return OUTCOME_OK;
     }
     *err = (struct err){.outcome = OUTCOME_OK};
+    r = bring_up(without, &status, err);
+    if (r != 0) {
+        struct err second;
+
+        /* Nothing of a start that failed stays. */
+        if (host_restore_pid_max(&second) != 0)
+            fprintf(stderr, "croft: %s\n", second.text);
+        return r;
+    }
+    say_line("Croft runs: super %d, monitor %d, croftd %d; log %s", (int)status.super_pid,
+             (int)status.monitor_pid, (int)status.croftd_pid, LOG_PATH);
+    return OUTCOME_OK;
+}
+
+static int bring_up(char *without, struct status *ret_status, struct err *err)
+{
+    pid_t super = 0;
+    int r = 0;
+
     for (size_t i = 0; i < ARRAY_LEN(directories) && r == 0; i++)
         r = make_directory(directories[i].path, directories[i].mode, err);
     if (r == 0)
@@ -114,12 +133,8 @@ int verb_host_start(const struct cli *cli, int argc, char **argv, struct err *er
     if (r == 0)
         r = wait_until_it_answers(super, err);
     if (r == 0)
-        r = ask_status(&status, err);
-    if (r != 0)
-        return r;
-    say_line("Croft runs: super %d, monitor %d, croftd %d; log %s", (int)status.super_pid,
-             (int)status.monitor_pid, (int)status.croftd_pid, LOG_PATH);
-    return OUTCOME_OK;
+        r = ask_status(ret_status, err);
+    return r;
 }
 
 /* Parents are made too; what is there must be root's own directory. */
