@@ -44,6 +44,8 @@ void row_run(struct scene *scene, const struct row *row, struct trial *trial)
     demand_intact(scene, trial);
     if (row->clean)
         row->clean(scene, trial);
+    trial->known_on_v1 = trial->verdict == VERDICT_LEAKED && row->leaks_on_v1 && !scene->unwalled &&
+                         !cgroup_host_is_v2(scene->cgroups);
     trial->took_ms = (clock_boot_ns() - start) / NS_PER_MS;
 }
 

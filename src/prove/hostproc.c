@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -130,6 +131,32 @@ pid_t hostproc_by_stdin(int pipe_fd, pid_t other)
         str_format(search.link, sizeof(search.link), "pipe:[%ju]", (uintmax_t)meta.st_ino) < 0)
         return 0;
     each_process(match_stdin, &search);
+    return search.found;
+}
+
+struct exe_search {
+    const char *path;
+    pid_t found;
+};
+
+static void match_exe(pid_t pid, void *data)
+{
+    struct exe_search *search = data;
+    char path[64], link[PATH_MAX];
+
+    if (str_format(path, sizeof(path), "/proc/%d/exe", pid) < 0)
+        return;
+    ssize_t size = readlink(path, link, sizeof(link) - 1);
+    link[size > 0 ? size : 0] = '\0';
+    if (strcmp(link, search->path) == 0)
+        search->found = pid;
+}
+
+pid_t hostproc_by_exe(const char *path)
+{
+    struct exe_search search = {.path = path};
+
+    each_process(match_exe, &search);
     return search.found;
 }
 

@@ -20,6 +20,9 @@ nodiscard int hostproc_field(pid_t pid, const char *key, bool last, uint64_t *re
  * Return: pid; 0 none */
 pid_t hostproc_by_stdin(int pipe_fd, pid_t other);
 
+/** hostproc_by_exe() - a process that runs the program at @path. Return: pid; 0 none */
+pid_t hostproc_by_exe(const char *path);
+
 /** hostproc_init_of() - pid 1 of the pid namespace that @pid is in. Return: its host pid; 0 none */
 pid_t hostproc_init_of(pid_t pid);
 

@@ -90,6 +90,51 @@ static void act_write(struct step_run *run)
     }
 }
 
+/* argv: files. number[0]: how many told something. */
+static void act_read(struct step_run *run)
+{
+    for (int i = 0; i < run->argc; i++) {
+        char bytes[256] = "";
+        auto_close fd = open(run->argv[i], O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0) {
+            (void)fact_tried(&run->fact, -1);
+            continue;
+        }
+        ssize_t size = read(fd, bytes, sizeof(bytes));
+        if (size == 0)
+            errno = ENODATA;
+        if (fact_tried(&run->fact, size > 0 ? 0 : -1))
+            fact_note(&run->fact, "%s", run->argv[i]);
+    }
+}
+
+/*
+ * argv: a directory, and one that links in it lead to. Makes a file behind the link, as a program
+ * that goes by names would. number[0]: files made.
+ */
+static void act_link(struct step_run *run)
+{
+    char link[256], file[256];
+
+    if (str_format(link, sizeof(link), "%s/dev", step_arg(run, 0)) < 0 ||
+        str_format(file, sizeof(file), "%s/dev/null", step_arg(run, 0)) < 0 ||
+        symlink(step_arg(run, 1), link) < 0)
+        return;
+    auto_close fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    (void)fact_tried(&run->fact, fd);
+}
+
+static void undo_link(struct step_run *run)
+{
+    char path[256];
+
+    if (str_format(path, sizeof(path), "%s/dev/null", step_arg(run, 0)) == 0)
+        (void)unlink(path);
+    if (str_format(path, sizeof(path), "%s/dev", step_arg(run, 0)) == 0)
+        (void)unlink(path);
+}
+
 /* argv: files of /sys. Opened for writing only. number[0]: how many could be. */
 static void act_sysfs(struct step_run *run)
 {
@@ -318,6 +363,7 @@ const struct step steps_kernel[] = {
     {"K-13", act_perf, NULL},        {"K-14", act_userfaultfd, NULL},
     {"K-15", act_io_uring, NULL},    {"K-19", act_families, NULL},
     {"K-20", act_netlink, NULL},     {"K-24", act_sysfs, NULL},
+    {"K-05", act_link, undo_link},   {"K-23", act_read, NULL},
     {"F-33", act_page_cache, NULL},
 };
 const size_t steps_kernel_count = ARRAY_LEN(steps_kernel);

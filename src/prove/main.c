@@ -83,11 +83,9 @@ static size_t all_rows(const struct row **rows)
     const struct {
         const struct row *rows;
         size_t count;
-    } lists[] = {{rows_files, rows_files_count},
-                 {rows_processes, rows_processes_count},
-                 {rows_kernel, rows_kernel_count},
-                 {rows_resources, rows_resources_count},
-                 {rows_login, rows_login_count}};
+    } lists[] = {{rows_files, rows_files_count},   {rows_processes, rows_processes_count},
+                 {rows_kernel, rows_kernel_count}, {rows_resources, rows_resources_count},
+                 {rows_host, rows_host_count},     {rows_login, rows_login_count}};
     size_t count = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)

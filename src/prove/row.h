@@ -33,6 +33,7 @@ struct step_args {
  * One run of one row.
  *
  * args, control_args: of the attack and of its control
+ * known_on_v1: it leaked, and the row says that cgroup v1 cannot hold it
  * before: what the row's own prepare() noted; live: the attack while its effect stands
  */
 struct trial {
@@ -46,13 +47,15 @@ struct trial {
     enum verdict verdict;
     char why[TRIAL_WHY_SIZE];
     uint64_t took_ms;
+    bool known_on_v1;
 };
 
 /*
  * id, title, mechanism: for the report; the id is the attack catalogue's and never reused
- * who:      "AC" root in her own machine, "NET" an outside client of sshd
- * room:     where the control runs, enum attack_room bits
+ * who:      "AC" root in her own machine, "IMG" who makes an image, "API" who speaks to the
+ * daemons, "NET" an outside client of sshd room:     where the control runs, enum attack_room bits
  * unwalled_as: whom the attack runs as with --unwalled
+ * leaks_on_v1: cgroup v1 cannot hold it: a leak there is reported as such and fails nobody
  * storm_seconds: 0, or how long the watchdog lets it last
  * prepare:  makes arguments and targets; returns false with a verdict when there is nothing to try
  * control:  whether the control's fact shows that the step works
@@ -68,6 +71,7 @@ struct row {
     const char *mechanism;
     unsigned room;
     enum attack_as unwalled_as;
+    bool leaks_on_v1;
     unsigned storm_seconds;
     bool (*prepare)(struct scene *scene, struct trial *trial);
     bool (*control)(const struct scene *scene, const struct trial *trial);
@@ -88,6 +92,8 @@ extern const struct row rows_kernel[];
 extern const size_t rows_kernel_count;
 extern const struct row rows_resources[];
 extern const size_t rows_resources_count;
+extern const struct row rows_host[];
+extern const size_t rows_host_count;
 extern const struct row rows_login[];
 extern const size_t rows_login_count;
 

@@ -225,6 +225,18 @@ static bool prepare_sysfs(struct scene *scene, struct trial *trial)
     return true;
 }
 
+static bool prepare_telltales(struct scene *scene, struct trial *trial)
+{
+    static const char *const files[] = {"/proc/kcore",       "/proc/keys",      "/proc/timer_list",
+                                        "/proc/sched_debug", "/proc/slabinfo",  "/proc/kpagecount",
+                                        "/proc/vmallocinfo", "/proc/kpageflags"};
+
+    (void)scene;
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        row_both(trial, "%s", files[i]);
+    return true;
+}
+
 /* What a machine may use; everything else must be refused before the kernel looks at it. */
 static bool prepare_families(struct scene *scene, struct trial *trial)
 {
@@ -279,6 +291,9 @@ const struct row rows_kernel[] = {
          "seccomp: list of protocols; capabilities"),
      .room = ROOM_NETWORK, .prepare = prepare_netlink, .control = row_reaches,
      .judge = row_judge_reach},
+    {ROW("K-23", SEVERITY_MEDIUM, "AC", "read kcore, keys, timer_list, slabinfo and kin",
+         "masked paths, user namespace"),
+     .prepare = prepare_telltales, .control = row_reaches, .judge = row_judge_reach},
     {ROW("K-24", SEVERITY_CRITICAL, "AC", "write to /sys: power, CPUs, memory, modules",
          "read-only sysfs, user namespace"),
      .prepare = prepare_sysfs, .control = row_reaches, .judge = row_judge_reach},

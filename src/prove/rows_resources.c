@@ -29,6 +29,8 @@
 #define HOST_SLACK_MIB  24U /* what others may write to the host's disk meanwhile */
 #define BLOCK_IDS       65536U
 #define BURNERS         8U
+#define LATENCY_ASKS    15
+#define LATENCY_SLOW_US 500000U
 #define CPU_SHARE_LEAST 20U /* percent of what both got; alone against 8 equals it would be 11 */
 
 /* Asks both canaries to do something. Return: true; false with the verdict set */
@@ -350,6 +352,54 @@ static void judge_burn(struct scene *scene, struct trial *trial)
                     (uintmax_t)(said.number / 1000), CANARY_CPU_MS, (uintmax_t)(his / 1000));
 }
 
+/* The middle one of a few writes with sync that the canary does. Return: us; 0 it cannot */
+static uint64_t write_latency(struct canary *canary)
+{
+    uint64_t us[LATENCY_ASKS];
+
+    for (size_t i = 0; i < LATENCY_ASKS; i++) {
+        struct canary_answer said = {0};
+        size_t j = i;
+
+        if (canary_question(canary, CANARY_WRITE, ASK_MS, &said) < 0 || said.error)
+            return 0;
+        for (; j > 0 && us[j - 1] > said.number; j--)
+            us[j] = us[j - 1];
+        us[j] = said.number;
+    }
+    return us[LATENCY_ASKS / 2];
+}
+
+static bool prepare_write_storm(struct scene *scene, struct trial *trial)
+{
+    row_arg(trial, "/");
+    row_control_arg(trial, "%s", scene->scratch);
+    row_both(trial, "%u", STORM_SECONDS / 4);
+    trial->before[0] = write_latency(&scene->victim_canary);
+    trial->before[1] = write_latency(&scene->host_canary);
+    return trial->before[0] && trial->before[1];
+}
+
+/* Slow is what a person notices: half a second, and many times what it was. */
+static void judge_write_storm(struct scene *scene, struct trial *trial)
+{
+    struct canary *canaries[] = {&scene->victim_canary, &scene->host_canary};
+    static const char *const who[] = {"the victim's", "the host's"};
+    uint64_t now[2];
+
+    for (size_t i = 0; i < ARRAY_LEN(canaries); i++) {
+        now[i] = write_latency(canaries[i]);
+        if (now[i] == 0 || (now[i] > LATENCY_SLOW_US && now[i] > 10 * trial->before[i])) {
+            row_verdict(trial, VERDICT_LEAKED, "%s 1 MiB write with sync went from %ju to %ju ms",
+                        who[i], (uintmax_t)(trial->before[i] / 1000), (uintmax_t)(now[i] / 1000));
+            return;
+        }
+    }
+    row_verdict(trial, VERDICT_CONTAINED, "write with sync, ms: victim %ju to %ju, host %ju to %ju",
+                (uintmax_t)(trial->before[0] / 1000), (uintmax_t)(now[0] / 1000),
+                (uintmax_t)(trial->before[1] / 1000), (uintmax_t)(now[1] / 1000));
+}
+
 const struct row rows_resources[] = {
     {ROW("R-01", SEVERITY_CRITICAL, "AC", "fork bomb", "pids controller"),
      .storm_seconds = STORM_SECONDS, .prepare = prepare_forks, .control = control_beyond_pids,
@@ -362,6 +412,10 @@ const struct row rows_resources[] = {
      .judge = judge_memory},
     {ROW("R-04", SEVERITY_HIGH, "AC", "fill /dev/shm and /dev", "tmpfs size, memory controller"),
      .prepare = prepare_tmpfs, .perform = perform_tmpfs},
+    {ROW("R-06", SEVERITY_HIGH, "AC", "write without end and never sync",
+         "dirty limit per volume; cgroup writeback on v2"),
+     .leaks_on_v1 = true, .storm_seconds = STORM_SECONDS, .prepare = prepare_write_storm,
+     .control = row_reaches, .judge = judge_write_storm},
     {ROW("R-09", SEVERITY_MEDIUM, "AC", "pipes of 1 MiB until refused",
          "one block of ids per user"),
      .storm_seconds = STORM_SECONDS, .room = ROOM_NOBODY, .unwalled_as = AS_VICTIM_ROOT,
@@ -384,6 +438,10 @@ const struct row rows_resources[] = {
          "cpu controller per user"),
      .storm_seconds = STORM_SECONDS, .prepare = prepare_burn, .control = row_reaches,
      .judge = judge_burn},
+    {ROW("R-31", SEVERITY_HIGH, "AC", "sync after every 4 KiB",
+         "an own file system and journal per user"),
+     .leaks_on_v1 = true, .storm_seconds = STORM_SECONDS, .prepare = prepare_write_storm,
+     .control = row_reaches, .judge = judge_write_storm},
     {ROW("R-37", SEVERITY_MEDIUM, "AC", "use up all inodes", "an own file system per user"),
      .storm_seconds = STORM_SECONDS, .prepare = prepare_inodes, .control = control_inodes,
      .judge = judge_inodes},

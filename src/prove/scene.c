@@ -224,8 +224,7 @@ static int add_party(struct scene *scene, struct party *party, struct err *err)
     return 0;
 }
 
-/* Reads this very program. Return: heap bytes (caller frees); NULL */
-static void *own_program(size_t *ret_size)
+void *scene_program(size_t *ret_size)
 {
     auto_close fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     struct stat meta;
@@ -256,7 +255,7 @@ static int furnish(struct scene *scene, struct party *party, struct err *err)
     char output[OUTPUT_SIZE];
     size_t size = 0;
 
-    auto_free void *bytes = own_program(&size);
+    auto_free void *bytes = scene_program(&size);
     if (!bytes)
         return err_set(err, OUTCOME_FAILED, "this program cannot be read");
     if (scene_croft(party, launch, NULL, 0, output, sizeof(output)) != 0)

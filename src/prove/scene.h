@@ -83,6 +83,9 @@ bool scene_intact(struct scene *scene, char *why, size_t size);
 nodiscard int scene_croft(const struct party *party, const char *const *words, const void *input,
                           size_t input_size, char *output, size_t size);
 
+/** scene_program() - the bytes of this program. Return: heap (caller frees); NULL */
+nodiscard void *scene_program(size_t *ret_size);
+
 /** scene_group() - the control group of a party's machine, below Croft's top group */
 void scene_group(const struct party *party, char *group, size_t size);
 
