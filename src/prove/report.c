@@ -78,10 +78,15 @@ void report_begin(const struct report *report)
     (void)fflush(stdout);
 }
 
+static const char *verdict_text(const struct trial *trial)
+{
+    return trial->known_on_v1 ? "LEAKED (v1)" : verdict_name(trial->verdict);
+}
+
 static void table_row(const struct trial *trial)
 {
     printf("%-5s %c  %-12s  %s\n                        %s\n", trial->row->id, trial->row->severity,
-           verdict_name(trial->verdict), trial->row->title, trial->why);
+           verdict_text(trial), trial->row->title, trial->why);
 }
 
 static void tap_row(const struct report *report, const struct trial *trial)
