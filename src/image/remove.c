@@ -55,7 +55,7 @@ int remove_all(int root, int output)
         counts->skipped = 0;
         work.first_error = 0;
         remove_pass(&work);
-    } while (counts->skipped > 0 && counts->entries + work.moved != before);
+    } while (counts->entries + work.moved != before);
 
     if (counts->skipped == 0)
         return reporter_done(&work.reporter, NULL) < 0;
