@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "croft-paths.h"
 #include "prove/child.h"
+#include "prove/scene.h"
 #include "wire/job.h"
 
 #define START_MS 60000U
@@ -39,7 +40,7 @@ int ablate_parse(const char *control, unsigned *bits, struct err *err)
 int ablate_start(unsigned bits, struct err *err)
 {
     char number[16], output[1024];
-    const char *const argv[] = {CROFT_BIN_DIR "/croft", "host", "start", "--without", number, NULL};
+    const char *const argv[] = {scene_client, "host", "start", "--without", number, NULL};
 
     if (str_format(number, sizeof(number), "%u", bits) < 0)
         return err_set(err, OUTCOME_FAILED, "number too long");
@@ -50,7 +51,7 @@ int ablate_start(unsigned bits, struct err *err)
 
 void ablate_stop(void)
 {
-    const char *const argv[] = {CROFT_BIN_DIR "/croft", "host", "stop", NULL};
+    const char *const argv[] = {scene_client, "host", "stop", NULL};
     char output[1024];
 
     if (child_run(argv, 0, 0, NULL, 0, output, sizeof(output), START_MS) != 0)

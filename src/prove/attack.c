@@ -39,8 +39,7 @@ int attack_inside(struct scene *scene, const char *step, int argc, const char *c
 {
     const struct party *attacker = &scene->attacker;
     const char *words[STEP_ARGS_MAX + 10] = {
-        CROFT_BIN_DIR "/croft", "exec",     "-i", attacker->machine, "--",
-        PROVE_PROGRAM,          "--inside", step};
+        scene_client, "exec", "-i", attacker->machine, "--", PROVE_PROGRAM, "--inside", step};
     struct attack attack = {.child = CHILD_NONE};
     int error;
 

@@ -28,24 +28,21 @@ static void ends_close(int ends[3])
 }
 
 /* Makes the three pipes: 0 is written by us, 1 and 2 are read by us. */
-static int ends_open(struct ends *ret_ends)
+static int ends_open(struct ends *ends)
 {
-    struct ends ends = {{-1, -1, -1}, {-1, -1, -1}};
-
     for (int i = 0; i < 3; i++) {
         int pair[2];
 
         if (pipe2(pair, O_CLOEXEC) < 0) {
             int error = -errno;
 
-            ends_close(ends.parent);
-            ends_close(ends.child);
+            ends_close(ends->parent);
+            ends_close(ends->child);
             return error;
         }
-        ends.child[i] = pair[i == 0 ? 0 : 1];
-        ends.parent[i] = pair[i == 0 ? 1 : 0];
+        ends->child[i] = pair[i == 0 ? 0 : 1];
+        ends->parent[i] = pair[i == 0 ? 1 : 0];
     }
-    *ret_ends = ends;
     return 0;
 }
 
@@ -75,7 +72,7 @@ static void adopt(struct child *ret_child, pid_t pid, struct ends *ends)
 
 int child_exec(const char *const *argv, uid_t uid, gid_t gid, struct child *ret_child)
 {
-    struct ends ends;
+    struct ends ends = {{-1, -1, -1}, {-1, -1, -1}};
     int error = ends_open(&ends);
 
     if (error < 0)
@@ -95,7 +92,7 @@ int child_exec(const char *const *argv, uid_t uid, gid_t gid, struct child *ret_
 
 int child_fork(child_body_fn body, void *data, struct child *ret_child)
 {
-    struct ends ends;
+    struct ends ends = {{-1, -1, -1}, {-1, -1, -1}};
     int error = ends_open(&ends);
 
     if (error < 0)

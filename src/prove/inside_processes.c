@@ -224,9 +224,11 @@ static void follow_fds(struct step_run *run, const char *pid)
     if (str_format(path, sizeof(path), "/proc/%s/fd", pid) < 0)
         return;
     DIR *dir = opendir(path);
-    if (!fact_tried(&run->fact, dir ? 0 : -1))
+    if (!dir) {
+        (void)fact_tried(&run->fact, -1);
         return;
-    run->fact.number[0]--; /* listing is no reach; what hangs on a descriptor is */
+    }
+    run->fact.number[1]++; /* listing is no reach; what hangs on a descriptor is */
     while ((entry = readdir(dir))) {
         if (str_u64(entry->d_name, 0, INT32_MAX, &fd) < 0 || (int)fd == dirfd(dir))
             continue;

@@ -19,6 +19,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "croft-paths.h"
 #include "prove/ablate.h"
 #include "prove/report.h"
@@ -55,13 +57,10 @@ static void on_interrupt(int number)
 /* The copy that the host's kernel may be made to run: leaves a mark beside itself. */
 static int be_agent(const char *self)
 {
-    char mark[4096];
-    size_t length = strlen(self);
+    char mark[PATH_MAX];
 
-    if (length + sizeof("-ran") > sizeof(mark))
+    if (str_format(mark, sizeof(mark), "%s-ran", self) < 0)
         return 1;
-    memcpy(mark, self, length);
-    memcpy(mark + length, "-ran", sizeof("-ran"));
     int fd = open(mark, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     return fd < 0 || close(fd) < 0;
 }

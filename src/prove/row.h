@@ -51,17 +51,16 @@ struct trial {
 };
 
 /*
- * id, title, mechanism: for the report; the id is the attack catalogue's and never reused
- * who:      "AC" root in her own machine, "IMG" who makes an image, "API" who speaks to the
- * daemons, "NET" an outside client of sshd room:     where the control runs, enum attack_room bits
- * unwalled_as: whom the attack runs as with --unwalled
- * leaks_on_v1: cgroup v1 cannot hold it: a leak there is reported as such and fails nobody
- * storm_seconds: 0, or how long the watchdog lets it last
- * prepare:  makes arguments and targets; returns false with a verdict when there is nothing to try
- * control:  whether the control's fact shows that the step works
- * perform:  instead of control and attack step: does everything itself
- * judge:    sets verdict and why, while the effect of the attack stands
- * clean:    takes away what prepare() made; also called when that failed
+ * The first five are for the report and come first in every row of the tables; the id is the attack
+ * catalogue's and never reused who:      "AC" root in her own machine, "IMG" who makes an image,
+ * "API" who speaks to the daemons, "NET" an outside client of sshd room:     where the control
+ * runs, enum attack_room bits unwalled_as: whom the attack runs as with --unwalled leaks_on_v1:
+ * cgroup v1 cannot hold it: a leak there is reported as such and fails nobody storm_seconds: 0, or
+ * how long the watchdog lets it last prepare:  makes arguments and targets; returns false with a
+ * verdict when there is nothing to try control:  whether the control's fact shows that the step
+ * works perform:  instead of control and attack step: does everything itself judge:    sets verdict
+ * and why, while the effect of the attack stands clean:    takes away what prepare() made; also
+ * called when that failed
  */
 struct row {
     const char *id;
@@ -79,10 +78,6 @@ struct row {
     void (*judge)(struct scene *scene, struct trial *trial);
     void (*clean)(struct scene *scene, struct trial *trial);
 };
-
-/* The part of a row that a reader of the report sees. */
-#define ROW(id_, severity_, who_, title_, mechanism_)                                              \
-    .id = id_, .severity = severity_, .who = who_, .title = title_, .mechanism = mechanism_
 
 extern const struct row rows_files[];
 extern const size_t rows_files_count;

@@ -217,12 +217,10 @@ static void perform_starts(struct scene *scene, struct trial *trial)
 }
 
 const struct row rows_host[] = {
-    {ROW("K-05", SEVERITY_CRITICAL, "IMG",
-         "an image whose /dev, /proc and /sys are links to the host",
-         "mounts by descriptor beneath the root, no link followed"),
-     .prepare = prepare_links, .perform = perform_links},
-    {ROW("R-44", SEVERITY_HIGH, "API", "start and end jobs: what stays behind on the host",
-         "every object has one owner and one end"),
-     .perform = perform_starts},
+    {"K-05", SEVERITY_CRITICAL, "IMG", "an image whose /dev, /proc and /sys are links to the host",
+     "mounts by descriptor beneath the root, no link followed", .prepare = prepare_links,
+     .perform = perform_links},
+    {"R-44", SEVERITY_HIGH, "API", "start and end jobs: what stays behind on the host",
+     "every object has one owner and one end", .perform = perform_starts},
 };
 const size_t rows_host_count = ARRAY_LEN(rows_host);

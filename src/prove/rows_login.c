@@ -313,18 +313,18 @@ static void perform_environment(struct scene *scene, struct trial *trial)
 }
 
 const struct row rows_login[] = {
-    {ROW("S-02", SEVERITY_CRITICAL, "NET",
-         "forward a port, a socket, a connection into the host's network",
-         "DisableForwarding for the group"),
-     .prepare = prepare_login, .perform = perform_forwarding, .clean = clean_login},
-    {ROW("S-03", SEVERITY_CRITICAL, "NET", "a command that a shell of the host would take apart",
-         "the gate parses nothing and runs no shell"),
-     .prepare = prepare_login, .perform = perform_command, .clean = clean_login},
-    {ROW("S-04", SEVERITY_CRITICAL, "NET", "scp and sftp of a file of the host",
-         "the server program runs inside"),
-     .prepare = prepare_login, .perform = perform_copy, .clean = clean_login},
-    {ROW("S-05", SEVERITY_CRITICAL, "NET", "LD_PRELOAD, PATH, BASH_ENV by SetEnv",
-         "AcceptEnv TERM and LANG only"),
-     .prepare = prepare_login, .perform = perform_environment, .clean = clean_login},
+    {"S-02", SEVERITY_CRITICAL, "NET",
+     "forward a port, a socket, a connection into the host's network",
+     "DisableForwarding for the group", .prepare = prepare_login, .perform = perform_forwarding,
+     .clean = clean_login},
+    {"S-03", SEVERITY_CRITICAL, "NET", "a command that a shell of the host would take apart",
+     "the gate parses nothing and runs no shell", .prepare = prepare_login,
+     .perform = perform_command, .clean = clean_login},
+    {"S-04", SEVERITY_CRITICAL, "NET", "scp and sftp of a file of the host",
+     "the server program runs inside", .prepare = prepare_login, .perform = perform_copy,
+     .clean = clean_login},
+    {"S-05", SEVERITY_CRITICAL, "NET", "LD_PRELOAD, PATH, BASH_ENV by SetEnv",
+     "AcceptEnv TERM and LANG only", .prepare = prepare_login, .perform = perform_environment,
+     .clean = clean_login},
 };
 const size_t rows_login_count = ARRAY_LEN(rows_login);

@@ -29,6 +29,8 @@
 #define WORDS_MAX        24
 #define PROGRAM_SIZE_MAX (16U * 1024U * 1024U)
 
+const char scene_client[] = CROFT_BIN_DIR "/croft";
+
 static int make_scratch(struct scene *scene, struct err *err);
 static void remove_scratch(struct scene *scene);
 static int make_key(struct scene *scene, struct err *err);
@@ -95,7 +97,7 @@ void scene_close(struct scene *scene)
 int scene_croft(const struct party *party, const char *const *words, const void *input,
                 size_t input_size, char *output, size_t size)
 {
-    const char *argv[WORDS_MAX + 2] = {CROFT_BIN_DIR "/croft"};
+    const char *argv[WORDS_MAX + 2] = {scene_client};
 
     for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
         argv[1 + i] = words[i];
@@ -241,15 +243,10 @@ void *scene_program(size_t *ret_size)
 /* Launches the party's machine and puts into it what the rows need. */
 static int furnish(struct scene *scene, struct party *party, struct err *err)
 {
+    static const char receive[] = "cat > " PROVE_PROGRAM " && chmod 755 " PROVE_PROGRAM;
     const char *const launch[] = {"launch", PROVE_IMAGE, party->machine, NULL};
-    const char *const program[] = {"exec",
-                                   "-i",
-                                   party->machine,
-                                   "--",
-                                   "/bin/sh",
-                                   "-c",
-                                   "cat > " PROVE_PROGRAM " && chmod 755 " PROVE_PROGRAM,
-                                   NULL};
+    const char *const program[] = {"exec",    "-i", party->machine, "--",
+                                   "/bin/sh", "-c", receive,        NULL};
     const char *const secret[] = {
         "exec", "-i", party->machine, "--", "/bin/sh", "-c", "umask 077; cat > /secret", NULL};
     char output[OUTPUT_SIZE];
@@ -275,15 +272,8 @@ static int furnish(struct scene *scene, struct party *party, struct err *err)
 /* Finds the machine's pid 1 and its root's host id, by a process that only stands there. */
 static int look_at(struct scene *scene, struct party *party, struct err *err)
 {
-    const char *const argv[] = {CROFT_BIN_DIR "/croft",
-                                "exec",
-                                "-i",
-                                party->machine,
-                                "--",
-                                PROVE_PROGRAM,
-                                "--inside",
-                                "stand",
-                                NULL};
+    const char *const argv[] = {scene_client, "exec",  "-i", party->machine, "--", PROVE_PROGRAM,
+                                "--inside",   "stand", NULL};
     struct child child = CHILD_NONE;
     char line[2048], said[200] = "";
     uint64_t uid = 0;
@@ -316,9 +306,9 @@ static int start_victim_canary(struct scene *scene)
 {
     struct canary *canary = &scene->victim_canary;
     const struct party *victim = &scene->victim;
-    const char *const argv[] = {
-        CROFT_BIN_DIR "/croft", "exec", "-i", victim->machine, "--", PROVE_PROGRAM, "--canary",
-        canary->socket,         "/",    NULL};
+    const char *const argv[] = {scene_client, "exec",        "-i",       victim->machine,
+                                "--",         PROVE_PROGRAM, "--canary", canary->socket,
+                                "/",          NULL};
     int error = canary_name(canary, "victim");
 
     if (error == 0)

@@ -22,6 +22,9 @@
 #define PROVE_IMAGE      "busybox"
 #define PROVE_PROGRAM    "/prove" /* where the attacker's program lies inside */
 
+/* The client that the scene and the rows run. */
+extern const char scene_client[];
+
 /*
  * machine: its name; init: host pid of its pid 1; root: host uid of its uid 0
  */
