@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_prove - a step's fact as a line, and what a row or a run may not be called: proven */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/attrs.h"
+#include "prove/hostproc.h"
+#include "prove/report.h"
+#include "prove/row.h"
+#include "prove/step.h"
+
+static void act_known(struct step_run *run)
+{
+    errno = EPERM;
+    assert_false(fact_tried(&run->fact, -1));
+    assert_true(fact_tried(&run->fact, 0));
+    fact_note(&run->fact, "two words %s", step_arg(run, 0));
+}
+
+static int undone;
+
+static void undo_known(struct step_run *run)
+{
+    (void)run;
+    undone++;
+}
+
+static void a_fact_travels_as_a_line(void **state)
+{
+    const struct step step = {"known", act_known, undo_known};
+    char word[] = "one\n";
+    char *argv[] = {word};
+    char line[2048] = "";
+    struct fact fact;
+    int in[2], out[2];
+
+    (void)state;
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    assert_int_equal(close(in[1]), 0);
+    assert_int_equal(step_serve(&step, 1, argv, in[0], out[1]), 0);
+    assert_int_equal(undone, 1);
+    assert_true(read(out[0], line, sizeof(line) - 1) > 0);
+    assert_int_equal(fact_parse(line, &fact), 0);
+    assert_int_equal(fact.error, EPERM);
+    assert_int_equal(fact.number[0], 1);
+    assert_int_equal(fact.number[1], 2);
+    assert_string_equal(fact.text, "two words one\n");
+    (void)alarm(0);
+}
+
+static void what_is_no_fact_is_refused(void **state)
+{
+    static const char *const lines[] = {"",
+                                        "\n",
+                                        "croft-fact",
+                                        "croft-fact 0 1 2 3 -\n",
+                                        "croft-fact -1 0 0 0 0 -\n",
+                                        "croft-fact 0 0 0 0 0 zz\n",
+                                        "croft-fact 0 0 0 0 0 abc\n",
+                                        "fact 0 0 0 0 0 -\n",
+                                        "croft-fact 99999 0 0 0 0 -\n"};
+    struct fact fact;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+        assert_int_equal(fact_parse(lines[i], &fact), -EPROTO);
+}
+
+static void every_row_can_be_run(void **state)
+{
+    const struct {
+        const struct row *rows;
+        size_t count;
+    } lists[] = {{rows_files, rows_files_count},   {rows_processes, rows_processes_count},
+                 {rows_kernel, rows_kernel_count}, {rows_resources, rows_resources_count},
+                 {rows_host, rows_host_count},     {rows_login, rows_login_count}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (size_t j = 0; j < lists[i].count; j++) {
+            const struct row *row = &lists[i].rows[j];
+
+            assert_non_null(row->id);
+            assert_true(row->title[0] && row->mechanism[0] && row->who[0]);
+            if (row->perform)
+                continue;
+            assert_non_null(row->control);
+            assert_non_null(row->judge);
+            assert_non_null(step_find(row->id));
+        }
+}
+
+static void a_failure_without_a_try_is_inconclusive(void **state)
+{
+    struct trial trial = {.verdict = 0};
+
+    (void)state;
+    row_judge_reach(NULL, &trial);
+    assert_int_equal(trial.verdict, VERDICT_INCONCLUSIVE);
+    trial.attack.number[1] = 3;
+    trial.attack.error = EPERM;
+    row_judge_reach(NULL, &trial);
+    assert_int_equal(trial.verdict, VERDICT_BLOCKED);
+    trial.attack.number[0] = 1;
+    row_judge_reach(NULL, &trial);
+    assert_int_equal(trial.verdict, VERDICT_LEAKED);
+}
+
+static void a_secret_that_came_back_leaked(void **state)
+{
+    static struct scene scene;
+    struct trial trial = {.verdict = 0};
+
+    (void)state;
+    row_judge_secret(&scene, &trial); /* no secret yet: an empty one is in every text */
+    assert_int_equal(trial.verdict, VERDICT_BLOCKED);
+    (void)snprintf(scene.secret, sizeof(scene.secret), "0123456789abcdef");
+    (void)snprintf(trial.attack.text, sizeof(trial.attack.text), "x 0123456789abcdef y");
+    row_judge_secret(&scene, &trial);
+    assert_int_equal(trial.verdict, VERDICT_LEAKED);
+}
+
+static void what_a_run_must_be_to_pass(void **state)
+{
+    struct report report = {.done = 3};
+
+    (void)state;
+    report.counts[VERDICT_BLOCKED] = 3;
+    assert_true(report_passes(&report));
+    report.counts[VERDICT_INCONCLUSIVE] = 1;
+    assert_false(report_passes(&report));
+    report.counts[VERDICT_INCONCLUSIVE] = 0;
+    report.counts[VERDICT_LEAKED] = 1;
+    assert_false(report_passes(&report));
+    report.known_on_v1 = 1;
+    assert_true(report_passes(&report));
+    report.without = 1;
+    assert_false(report_passes(&report));
+    report.counts[VERDICT_LEAKED] = 2;
+    assert_true(report_passes(&report));
+    report = (struct report){.done = 3, .unwalled = true};
+    report.counts[VERDICT_LEAKED] = 2;
+    assert_false(report_passes(&report));
+    report.counts[VERDICT_NA] = 1;
+    assert_true(report_passes(&report));
+    assert_false(report_passes(&(struct report){.done = 0}));
+}
+
+static void the_host_sees_its_processes(void **state)
+{
+    uint64_t uid = 1, pid = 0;
+    struct id_range ranges[ID_RANGES_MAX];
+
+    (void)state;
+    assert_int_equal(hostproc_field(getpid(), "Uid:", false, &uid), 0);
+    assert_int_equal(uid, getuid());
+    assert_int_equal(hostproc_field(getpid(), "Tgid:", true, &pid), 0);
+    assert_int_equal(pid, getpid());
+    assert_int_equal(hostproc_field(getpid(), "Nothing:", false, &uid), -ENOENT);
+    assert_true(hostproc_id_map(getpid(), ranges) >= 1);
+    assert_true(hostproc_count(getuid(), 1) >= 1);
+    assert_true(hostproc_mounts_hash(getpid()) != 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fact_travels_as_a_line),
+        cmocka_unit_test(what_is_no_fact_is_refused),
+        cmocka_unit_test(every_row_can_be_run),
+        cmocka_unit_test(a_failure_without_a_try_is_inconclusive),
+        cmocka_unit_test(a_secret_that_came_back_leaked),
+        cmocka_unit_test(what_a_run_must_be_to_pass),
+        cmocka_unit_test(the_host_sees_its_processes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
