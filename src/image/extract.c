@@ -39,6 +39,8 @@ int extract(int archive, int root, struct reporter *reporter, struct err *err)
     };
     int rc = stream_open(work.stream, err);
     if (rc == 0)
+        rc = tree_begin(work.tree, err);
+    if (rc == 0)
         rc = extract_all(&work, err);
     if (rc == 0)
         rc = tree_finish(work.tree, err);

@@ -82,6 +82,14 @@ void tree_free(struct tree *tree)
     free(tree);
 }
 
+int tree_begin(struct tree *tree, struct err *err)
+{
+    auto_close root = path_open(tree->root, ".", O_RDONLY | O_DIRECTORY);
+    if (root < 0 || fchown(root, 0, 0) < 0 || fchmod(root, 0755) < 0)
+        return tree_error(err, root < 0 ? root : -errno, "preparing", "the image");
+    return 0;
+}
+
 int tree_error(struct err *err, int negative_errno, const char *doing, const char *path)
 {
     switch (-negative_errno) {

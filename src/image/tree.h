@@ -21,6 +21,12 @@ nodiscard struct tree *tree_new(int root);
 void tree_free(struct tree *tree);
 
 /**
+ * tree_begin() - the root as most archives want it that do not name it: 0755, root's
+ * Return: 0; outcome
+ */
+nodiscard int tree_begin(struct tree *tree, struct err *err);
+
+/**
  * tree_make() - makes the directory, symbolic link, hard link or FIFO that @plan says
  * @mtime: seconds and ns; of a directory it is set by tree_finish()
  * Missing parents are made, 0755 and root's. A later entry replaces an earlier one, but never a

@@ -242,6 +242,19 @@ def test_compressed(tree, pack):
     assert os.path.exists(f"{tree}/bin/su")
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_the_root_itself(tree, named):
+    """Who is not root inside gets through "/" also when the archive does not name it."""
+    tar = rooted()
+    if named:
+        tar.add("./", kind=tarfile.DIRTYPE, mode=0o751, uid=5)
+    os.chmod(tree, 0o700)
+    assert run("unpack", tree, tar.end()).outcome == 0
+    what = os.lstat(tree)
+    assert stat.S_IMODE(what.st_mode) == (0o751 if named else 0o755)
+    assert what.st_uid == ID_FIRST + (5 if named else 0)
+
+
 def test_sparse(tree):
     """Holes stay holes; the end of the file may be one."""
     with tempfile.TemporaryDirectory() as made:
