@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,7 @@
  * child:   the command; 0 once it has ended, with its status
  * idle:    there is no command, and nobody asked for the end yet
  * output:  reading end of what it prints, -1 without a log
+ * stopped: an idle machine got a signal
  */
 struct init {
     struct options options;
@@ -52,11 +54,13 @@ struct init {
     bool idle;
     int signals;
     int output;
+    bool stopped;
 };
 
 static void start_command(struct init *init, const char *const *envp);
 noreturn_fn static void become_command(const struct options *options, const char *const *envp);
 noreturn_fn static void give_up(int status, const char *what, const char *name, int rc);
+static void forget_pages(void);
 static void serve(struct init *init);
 static void handle_signals(struct init *init);
 static bool asks_for_end(uint32_t signal);
@@ -80,9 +84,11 @@ int main(int argc, char **argv)
         give_up(STATUS_CANNOT_EXECUTE, "cannot receive signals", NULL, -errno);
     init.idle = strcmp(init.options.command[0], "-") == 0 && !init.options.command[1];
     if (!init.idle)
-        start_command(&init, envp);
+        if (!init.options.idle)
+            start_command(&init, envp);
     /* The command alone holds its terminal and pipes, so that who reads them sees its end. */
     close_range(STDIN_FILENO, STDERR_FILENO, 0);
+    forget_pages();
     serve(&init);
     while (keep_output(&init))
         ;
@@ -155,6 +161,21 @@ static void give_up(int status, const char *what, const char *name, int rc)
     _exit(status);
 }
 
+/*
+ * What ran so far will not run again for hours, but its pages stay mapped and count as hers. They
+ * are clean, from the file: what is needed comes back by itself.
+ */
+static void forget_pages(void)
+{
+    extern const char __executable_start[];
+    extern const char etext[];
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t start = (uintptr_t)__executable_start & ~(page - 1);
+    const uintptr_t end = ((uintptr_t)etext + page - 1) & ~(page - 1);
+    if (madvise((void *)start, end - start, MADV_DONTNEED) < 0)
+        return; /* it costs some memory, and that is all */
+}
+
 static void serve(struct init *init)
 {
     while (init->child != 0 || init->idle) {
@@ -175,6 +196,8 @@ static void handle_signals(struct init *init)
     while (read(init->signals, &came, sizeof(came)) == (ssize_t)sizeof(came)) {
         if (came.ssi_signo == SIGCHLD)
             reap(init);
+        else if (init->options.idle)
+            init->stopped = true;
         /* SIGTTIN and SIGTTOU are about our own use of a terminal, which there is none of. */
         else if (came.ssi_signo != SIGTTIN && came.ssi_signo != SIGTTOU && init->child != 0)
             kill(init->child, (int)came.ssi_signo);

@@ -5,11 +5,18 @@
 
 #include <stdbool.h>
 
-/* user, workdir: NULL when not given; command: at least one word, ends with NULL (borrowed) */
+#define OPTIONS_NO_COMMAND "-"
+
+/*
+ * user, workdir: NULL when not given
+ * command:       at least one word, ends with NULL (borrowed)
+ * idle:          the command is OPTIONS_NO_COMMAND: pid 1 alone
+ */
 struct options {
     bool as;
     bool terminal;
     bool log;
+    bool idle;
     const char *user;
     const char *workdir;
     const char *const *command;
