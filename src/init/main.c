@@ -44,7 +44,6 @@
  * child:   the command; 0 once it has ended, with its status
  * idle:    there is no command, and nobody asked for the end yet
  * output:  reading end of what it prints, -1 without a log
- * stopped: an idle machine got a signal
  */
 struct init {
     struct options options;
@@ -54,7 +53,6 @@ struct init {
     bool idle;
     int signals;
     int output;
-    bool stopped;
 };
 
 static void start_command(struct init *init, const char *const *envp);
@@ -84,8 +82,7 @@ int main(int argc, char **argv)
         give_up(STATUS_CANNOT_EXECUTE, "cannot receive signals", NULL, -errno);
     init.idle = strcmp(init.options.command[0], "-") == 0 && !init.options.command[1];
     if (!init.idle)
-        if (!init.options.idle)
-            start_command(&init, envp);
+        start_command(&init, envp);
     /* The command alone holds its terminal and pipes, so that who reads them sees its end. */
     close_range(STDIN_FILENO, STDERR_FILENO, 0);
     forget_pages();
@@ -196,8 +193,6 @@ static void handle_signals(struct init *init)
     while (read(init->signals, &came, sizeof(came)) == (ssize_t)sizeof(came)) {
         if (came.ssi_signo == SIGCHLD)
             reap(init);
-        else if (init->options.idle)
-            init->stopped = true;
         /* SIGTTIN and SIGTTOU are about our own use of a terminal, which there is none of. */
         else if (came.ssi_signo != SIGTTIN && came.ssi_signo != SIGTTOU && init->child != 0)
             kill(init->child, (int)came.ssi_signo);

@@ -30,6 +30,5 @@ bool options_parse(struct options *options, int argc, const char *const *argv)
     if (i + 1 >= argc)
         return false;
     options->command = argv + i + 1;
-    options->idle = !options->as && i + 2 == argc && strcmp(argv[i + 1], OPTIONS_NO_COMMAND) == 0;
     return true;
 }

@@ -5,18 +5,11 @@
 
 #include <stdbool.h>
 
-#define OPTIONS_NO_COMMAND "-"
-
-/*
- * user, workdir: NULL when not given
- * command:       at least one word, ends with NULL (borrowed)
- * idle:          the command is OPTIONS_NO_COMMAND: pid 1 alone
- */
+/* user, workdir: NULL when not given; command: at least one word, ends with NULL (borrowed) */
 struct options {
     bool as;
     bool terminal;
     bool log;
-    bool idle;
     const char *user;
     const char *workdir;
     const char *const *command;
