@@ -31,7 +31,7 @@
 #define SESSIONS_PER_USER_MAX    64U /* a running run/exec no longer counts as a connection */
 #define CONNECTIONS_STRANGER_MAX 4U  /* an account that is no Croft user: one line, then closed */
 #define CONNECTIONS_MAX          4096U
-#define CLIENT_STALL_MS          5000U /* who does not read, or sends half a message, is dropped */
+#define CLIENT_STALL_MS          5000U  /* who does not read, or sends half a message, is dropped */
 #define CLIENT_IDLE_MS           60000U /* who is connected to croftd and says nothing, too */
 #define IMAGE_PROGRESS_MS        200U
 
@@ -81,7 +81,7 @@
 #define LOG_FILE_BYTES (1ULL * MIB)
 
 /* Records. */
-#define RECORD_SYNC_MS  100U /* run and exec are synced in groups within this time */
+#define RECORD_SYNC_MS 100U /* run and exec are synced in groups within this time */
 /* A user's file of records: then she may stop and remove, and an admin moves the file away. */
 #define RECORD_FILE_MAX (512ULL * MIB)
 #define KEY_FILE_MAX    (16U * 1024U)
