@@ -97,7 +97,10 @@ int ns_become_root(void)
         return -errno;
     if (setgroups(0, NULL) < 0)
         return -errno;
-    return setresuid(0, 0, 0) < 0 ? -errno : 0;
+    if (setresuid(0, 0, 0) < 0)
+        return -errno;
+    /* With fs.suid_dumpable = 1 the change of ids has just made this process dumpable. */
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 int ns_loopback_up(void)

@@ -47,7 +47,8 @@ nodiscard int ns_own_back(void);
  */
 nodiscard int ns_map_ids(pid_t pid, const struct ns_id_range *ranges, size_t count);
 
-/** ns_become_root() - uid and gid 0 of the own user namespace, no groups. Return: 0; -errno */
+/** ns_become_root() - uid and gid 0 of the own user namespace, no groups, not dumpable. Return: 0;
+ * -errno */
 nodiscard int ns_become_root(void);
 
 /** ns_loopback_up() - sets lo up in the own network namespace. Return: 0; -errno */

@@ -177,17 +177,29 @@ int rootfs_mount_sys(struct run *run)
 
 int rootfs_cover(struct run *run)
 {
-    /* Kernel addresses, memory, keys, timers, devices of the whole host. */
+    /*
+     * Of the whole host: kernel addresses, memory, keys, timers, devices; and what shows one user
+     * what the disks and interrupts of another do.
+     */
     static const char *const hidden_proc[] = {
-        "acpi",       "asound",        "interrupts", "iomem",        "ioports",     "kallsyms",
-        "kcore",      "key-users",     "keys",       "kmsg",         "kpagecgroup", "kpagecount",
-        "kpageflags", "latency_stats", "modules",    "pagetypeinfo", "sched_debug", "schedstat",
-        "scsi",       "slabinfo",      "timer_list", "timer_stats",  "vmallocinfo",
+        "acpi",          "asound",      "diskstats",    "fs",         "interrupts",
+        "iomem",         "ioports",     "kallsyms",     "kcore",      "key-users",
+        "keys",          "kmsg",        "kpagecgroup",  "kpagecount", "kpageflags",
+        "latency_stats", "modules",     "pagetypeinfo", "partitions", "sched_debug",
+        "schedstat",     "scsi",        "slabinfo",     "softirqs",   "timer_list",
+        "timer_stats",   "vmallocinfo",
     };
-    /* Firmware tables; power meters (a side channel). */
-    static const char *const hidden_sys[] = {"firmware", "devices/virtual/powercap"};
+    /* Firmware tables; power meters (a side channel); everybody's volumes and kernel caches. */
+    static const char *const hidden_sys[] = {
+        "firmware",
+        "devices/virtual/powercap",
+        "devices/virtual/block",
+        "devices/virtual/bdi",
+        "fs/ext4",
+        "kernel/slab",
+    };
     /* Files through which root of the host changes the host. */
-    static const char *const read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
+    static const char *const read_only[] = {"bus", "irq", "sys", "sysrq-trigger"};
     auto_close empty = -1;
     /* Ping without a raw socket, for every group inside. Before /proc/sys is write-protected. */
     int rc = path_write_text(run->proc, "sys/net/ipv4/ping_group_range", "0 65535");
