@@ -195,7 +195,7 @@ int rootfs_cover(struct run *run)
         "devices/virtual/powercap",
         "devices/virtual/block",
         "devices/virtual/bdi",
-        "fs/ext4",
+        "fs",
         "kernel/slab",
     };
     /* Files through which root of the host changes the host. */
