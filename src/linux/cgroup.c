@@ -5,9 +5,9 @@
  * Theory of operation
  * On v2 a group is one directory. On v1 it is a directory of the same name in each hierarchy, and a
  * process must be written into each; every directory costs about 100 us to make, so the level of an
- * instance exists only where a limit or a count of its own is wanted (memory, pids, cpu, freezer) and
- * its processes stand in the envelope's directory elsewhere. The envelope's hierarchies are all of
- * them, since cpuacct, blkio and devices speak about the user, not about one machine of hers.
+ * instance exists only where a limit or a count of its own is wanted (memory, pids, cpu, freezer)
+ * and its processes stand in the envelope's directory elsewhere. The envelope's hierarchies are all
+ * of them, since cpuacct, blkio and devices speak about the user, not about one machine of hers.
  *
  * Kernel facts this relies on:
  *  - a v1 memory limit may not pass the memory+swap limit, so the order of two writes depends on
@@ -38,13 +38,14 @@
 
 #define GROUP_SIZE        128U
 #define VALUE_SIZE        64U
-#define KEYED_FILE_SIZE   1024U
+#define KEYED_FILE_SIZE   8192U
 #define PIDS_CHUNK        512U
 #define CPU_PERIOD_US     100000U
 #define KILL_ROUNDS       10
 #define FREEZE_WAIT_NS    500000L
 #define FREEZE_WAIT_TIMES 40
 #define TCP_MEMORY_PART   4U
+#define CONTROLLERS_V2    "+memory +pids +cpu"
 
 enum hierarchy {
     HIERARCHY_MEMORY = 0, /* on v2 the one and only */
@@ -84,21 +85,25 @@ static const char *const DEVICES_ALLOWED[] = {
     "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm",
 };
 
-/* top: Croft's top group in each hierarchy; -1: not on this host */
+/* mount, top: each hierarchy and Croft's top group in it, named name; -1: not on this host */
 struct cgroup_host {
     bool v2;
+    char name[GROUP_SIZE];
+    int mount[HIERARCHY_COUNT];
     int top[HIERARCHY_COUNT];
 };
 
 static int open_hierarchy(int cgroup_root, enum hierarchy hierarchy);
-static int open_top(int mount, const char *name);
+static int open_top(struct cgroup_host *host, int root, enum hierarchy hierarchy);
 static int open_group(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group);
 static int open_parent(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group,
                        const char **ret_last);
 static int make_in(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group);
 static int write_u64(int dir, const char *name, uint64_t value);
-static int limit_v1(struct cgroup_host *host, const char *group, const struct cgroup_limits *limits);
-static int limit_v2(struct cgroup_host *host, const char *group, const struct cgroup_limits *limits);
+static int limit_v1(struct cgroup_host *host, const char *group,
+                    const struct cgroup_limits *limits);
+static int limit_v2(struct cgroup_host *host, const char *group,
+                    const struct cgroup_limits *limits);
 static int limit_memory_v1(struct cgroup_host *host, const char *group,
                            const struct cgroup_limits *limits);
 static int limit_cpu_v1(struct cgroup_host *host, const char *group,
@@ -128,17 +133,17 @@ int cgroup_host_open_at(int root, bool v2, const char *name, struct cgroup_host 
 
     host->v2 = v2;
     for (size_t i = 0; i < HIERARCHY_COUNT; i++)
-        host->top[i] = -1;
+        host->mount[i] = host->top[i] = -1;
+    int rc = str_copy(host->name, sizeof(host->name), name);
     for (size_t i = 0; i < count; i++) {
-        auto_close mount = v2 ? path_open(root, ".", O_RDONLY | O_DIRECTORY)
-                              : open_hierarchy(root, (enum hierarchy)i);
-        int rc = mount < 0 ? mount : 0;
-        if (rc == 0 && v2)
-            rc = path_write_text(mount, "cgroup.subtree_control", "+memory +pids +cpu");
-        if (rc == 0)
-            rc = host->top[i] = open_top(mount, name);
-        if (rc >= 0 || !HIERARCHIES[i].needed)
+        if (rc >= 0)
+            rc = open_top(host, root, (enum hierarchy)i);
+        if (rc >= 0)
             continue;
+        if (!HIERARCHIES[i].needed) {
+            rc = 0;
+            continue;
+        }
         cgroup_host_close(host);
         return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot use the %s of control groups%s",
                          v2 ? "tree" : HIERARCHIES[i].name,
@@ -152,9 +157,26 @@ void cgroup_host_close(struct cgroup_host *host)
 {
     if (host == NULL)
         return;
-    for (size_t i = 0; i < HIERARCHY_COUNT; i++)
+    for (size_t i = 0; i < HIERARCHY_COUNT; i++) {
+        fd_close(&host->mount[i]);
         fd_close(&host->top[i]);
+    }
     mem_cleanup(&host);
+}
+
+int cgroup_host_remove(struct cgroup_host *host)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < HIERARCHY_COUNT; i++) {
+        if (host->top[i] < 0)
+            continue;
+        int rc = path_rmdir(host->mount[i], host->name);
+        if (rc < 0 && rc != -ENOENT)
+            result = rc;
+    }
+    cgroup_host_close(host);
+    return result;
 }
 
 bool cgroup_host_is_v2(const struct cgroup_host *host)
@@ -266,8 +288,8 @@ int cgroup_usage(struct cgroup_host *host, const char *group, struct cgroup_usag
     auto_close pids = open_group(host, v2 ? HIERARCHY_MEMORY : HIERARCHY_PIDS, group);
     if (pids < 0)
         return pids;
-    int rc = path_read_u64(memory, v2 ? "memory.current" : "memory.usage_in_bytes",
-                           &usage.memory_bytes);
+    int rc =
+        path_read_u64(memory, v2 ? "memory.current" : "memory.usage_in_bytes", &usage.memory_bytes);
     if (rc == 0)
         rc = path_read_u64(memory, v2 ? "memory.peak" : "memory.max_usage_in_bytes",
                            &usage.memory_peak_bytes);
@@ -282,6 +304,22 @@ int cgroup_usage(struct cgroup_host *host, const char *group, struct cgroup_usag
         rc = keyed_u64(pids, "pids.events", "max", &usage.pids_refused);
     if (rc == 0)
         *ret_usage = usage;
+    return rc;
+}
+
+int cgroup_reclaimable(struct cgroup_host *host, const char *group, uint64_t *ret_bytes)
+{
+    uint64_t cached;
+    uint64_t shared;
+    auto_close memory = open_group(host, HIERARCHY_MEMORY, group);
+    if (memory < 0)
+        return memory;
+    /* Shared memory is counted as cache, and goes nowhere. */
+    int rc = keyed_u64(memory, "memory.stat", host->v2 ? "file" : "total_cache", &cached);
+    if (rc == 0)
+        rc = keyed_u64(memory, "memory.stat", host->v2 ? "shmem" : "total_shmem", &shared);
+    if (rc == 0)
+        *ret_bytes = cached > shared ? cached - shared : 0;
     return rc;
 }
 
@@ -314,9 +352,19 @@ static int open_hierarchy(int cgroup_root, enum hierarchy hierarchy)
     return fd;
 }
 
-static int open_top(int mount, const char *name)
+static int open_top(struct cgroup_host *host, int root, enum hierarchy hierarchy)
 {
-    return path_mkdir_open(mount, name, 0755);
+    auto_close mount = host->v2 ? path_open_xdev(root, ".", O_RDONLY | O_DIRECTORY)
+                                : open_hierarchy(root, hierarchy);
+    int rc = mount < 0 ? mount : 0;
+    if (rc == 0 && host->v2)
+        rc = path_write_text(mount, "cgroup.subtree_control", CONTROLLERS_V2);
+    if (rc == 0)
+        rc = host->top[hierarchy] = path_mkdir_open(mount, host->name, 0755);
+    if (rc < 0)
+        return rc;
+    host->mount[hierarchy] = take_fd(&mount);
+    return 0;
 }
 
 static int open_group(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group)
@@ -349,7 +397,7 @@ static int make_in(const struct cgroup_host *host, enum hierarchy hierarchy, con
     if (parent < 0)
         return parent;
     if (host->v2) {
-        int rc = path_write_text(parent, "cgroup.subtree_control", "+memory +pids +cpu");
+        int rc = path_write_text(parent, "cgroup.subtree_control", CONTROLLERS_V2);
         if (rc < 0)
             return rc;
     }

@@ -43,7 +43,8 @@ struct cgroup_usage {
     uint64_t pids_refused; /* forks refused at the limit */
 };
 
-/** cgroup_host_open() - finds the layout and opens (makes) the top group @name. Return: 0; outcome */
+/** cgroup_host_open() - finds the layout and opens (makes) the top group @name. Return: 0; outcome
+ */
 nodiscard int cgroup_host_open(const char *name, struct cgroup_host **ret_host, struct err *err);
 void cgroup_host_close(struct cgroup_host *host);
 bool cgroup_host_is_v2(const struct cgroup_host *host);
@@ -57,7 +58,8 @@ nodiscard int cgroup_make(struct cgroup_host *host, const char *group, bool inst
 /** cgroup_limit() - sets what is not 0; a memory limit below what is used fails with -EBUSY */
 nodiscard int cgroup_limit(struct cgroup_host *host, const char *group,
                            const struct cgroup_limits *limits);
-/** cgroup_remove() - removes the (empty) group everywhere; absent is fine. Return: 0; -EBUSY; -errno */
+/** cgroup_remove() - removes the (empty) group everywhere; absent is fine. Return: 0; -EBUSY;
+ * -errno */
 nodiscard int cgroup_remove(struct cgroup_host *host, const char *group);
 
 /**
@@ -68,14 +70,24 @@ nodiscard int cgroup_remove(struct cgroup_host *host, const char *group);
  */
 nodiscard int cgroup_attach_fds(struct cgroup_host *host, const char *group, int *ret_fds);
 
-/** cgroup_pids() - host pids in the group itself. Return: how many there are (may be > @max); -errno */
+/** cgroup_pids() - host pids in the group itself. Return: how many there are (may be > @max);
+ * -errno */
 nodiscard ssize_t cgroup_pids(struct cgroup_host *host, const char *group, pid_t *pids, size_t max);
 
-/** cgroup_kill() - kills all in the group: cgroup.kill, or freeze, SIGKILL, thaw. Return: 0; -errno */
+/** cgroup_kill() - kills all in the group: cgroup.kill, or freeze, SIGKILL, thaw. Return: 0; -errno
+ */
 nodiscard int cgroup_kill(struct cgroup_host *host, const char *group);
 
 nodiscard int cgroup_usage(struct cgroup_host *host, const char *group,
                            struct cgroup_usage *ret_usage);
+
+/** cgroup_reclaimable() - bytes of memory in use that the kernel takes back when it needs them:
+ * cached file pages. Return: 0; -errno */
+nodiscard int cgroup_reclaimable(struct cgroup_host *host, const char *group, uint64_t *ret_bytes);
+
+/** cgroup_host_remove() - removes the (empty) top group, and closes @host. Return: 0; -EBUSY;
+ * -errno */
+nodiscard int cgroup_host_remove(struct cgroup_host *host);
 
 /** cgroup_list() - calls @each with the name of each child group of @group. Return: 0; -errno */
 nodiscard int cgroup_list(struct cgroup_host *host, const char *group,

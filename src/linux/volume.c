@@ -4,11 +4,12 @@
  *
  * Theory of operation
  * A loop device is bound to the file, a file system is made from it (fsopen) and put beneath a
- * directory (move_mount). Two loop devices over one file would each keep a cache and write over each
- * other, so all bound devices are looked at first and the one with the same inode is used again;
- * that is also how a monitor that was killed between the two steps goes on. The device is AUTOCLEAR:
- * the kernel unbinds it with the last unmount. It opens the file with direct I/O, so that her pages
- * are not kept twice, and has a dirty limit of its own, so that her unwritten pages stall her alone.
+ * directory (move_mount). Two loop devices over one file would each keep a cache and write over
+ * each other, so all bound devices are looked at first and the one with the same inode is used
+ * again; that is also how a monitor that was killed between the two steps goes on. The device is
+ * AUTOCLEAR: the kernel unbinds it with the last unmount. It opens the file with direct I/O, so
+ * that her pages are not kept twice, and has a dirty limit of its own, so that her unwritten pages
+ * stall her alone.
  *
  * The mount is without discard: a discard would punch holes into the file and take back the space
  * that was promised to her.
@@ -195,14 +196,11 @@ static int file_system_open(const char *loop_name)
     if (rc < 0)
         return rc;
     const struct mount_option options[] = {
-        {"source", source},
-        {"nodiscard", NULL},
+        {"source", source},       {"nodiscard", NULL},
         {"noinit_itable", NULL}, /* zeroing inode tables in the background is charged to nobody */
-        {"errors", "remount-ro"},
-        {NULL, NULL},
+        {"errors", "remount-ro"}, {NULL, NULL},
     };
-    return mount_new("ext4", options,
-                     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME);
+    return mount_new("ext4", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME);
 }
 
 static int limit_dirty_pages(int dev, const char *loop_name)
@@ -231,7 +229,8 @@ static int limit_dirty_pages(int dev, const char *loop_name)
     return rc < 0 ? rc : path_write_text(bdi, "strict_limit", "1");
 }
 
-/* umount2(2) takes a path only; a name relative to a directory that we stand in is one component. */
+/* umount2(2) takes a path only; a name relative to a directory that we stand in is one component.
+ */
 static int unmount(int mount_dir, const char *name, int flags)
 {
     if (strchr(name, '/') != NULL || name[0] == '\0' || name[0] == '.')

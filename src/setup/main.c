@@ -1,114 +1,117 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * croft-setup - accounts and disks: one request, one answer, end
+ * croft-setup - accounts, keys and disks: one request, one answer, end
  *
  * Theory of operation
- * The monitor decides who may be added and with which ids; this program does what needs text and
- * other programs: it looks that the ids are nobody's, runs useradd and mke2fs, writes the key file.
- * It gets a fixed struct, and puts none of its bytes into an argument that was not checked: names
- * pass str_is_name(), everything else is a number.
+ * Making an account needs text files of the host and programs of the host, which no process that
+ * stays up may touch (invariant 5). So the monitor asks croft-super for this program, sends it one
+ * struct setup, and gets one struct setup_reply. What a request began and could not finish it takes
+ * back itself; so it does when the monitor is not there any more to hear the answer.
  *
- * Runs as: root, with the capabilities of the host's root, since useradd and mke2fs need them
+ * Nothing of a request reaches a command line but a checked name and numbers.
+ *
+ * Runs as: root, all capabilities, empty environment, for one request
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
-#include "setup/setup_internal.h"
+#include "setup/setup.h"
 #include "wire/frame.h"
 #include "wire/spawn.h"
 
-#define SETUP_SIZE_MAX (sizeof(struct setup) + KEY_FILE_MAX)
+static union {
+    struct setup setup;
+    uint8_t bytes[sizeof(struct setup) + KEY_FILE_MAX];
+} request;
 
-static int serve(const struct setup *setup, size_t size, struct setup_reply *reply,
-                 struct err *err);
-static int user_add(const struct setup *setup, struct setup_reply *reply, struct err *err);
-static int user_remove(const struct setup *setup, struct setup_reply *reply, struct err *err);
-static void undo(int rc);
+static int receive(struct err *err);
+static int check_ids(const struct setup *setup, struct err *err);
+static int serve(const struct dirs *dirs, struct setup_reply *reply, struct err *err);
 
 int main(void)
 {
-    static _Alignas(struct setup) char request[SETUP_SIZE_MAX];
     struct setup_reply reply = {.version = SETUP_VERSION};
+    struct dirs dirs = {.etc = -1, .keys = -1, .volumes = -1};
     struct err err = {.outcome = OUTCOME_OK};
 
     umask(022);
-    /* The tools must not get the channel. */
-    if (fcntl(SPAWN_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
+    if (fcntl(SPAWN_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return OUTCOME_USAGE;
-    ssize_t got = frame_recv(SPAWN_CHANNEL_FD, request, sizeof(request), NULL);
-    if (got < (ssize_t)sizeof(struct setup))
-        return OUTCOME_USAGE;
-    int outcome = serve((const struct setup *)(const void *)request, (size_t)got, &reply, &err);
-    reply.outcome = (uint32_t)outcome;
-    if (outcome != OUTCOME_OK)
+    int rc = receive(&err);
+    if (rc < 0)
+        return OUTCOME_OK; /* the monitor thought better of it, or is gone */
+    if (rc == 0)
+        rc = dirs_open(&dirs, &err);
+    if (rc == 0)
+        rc = serve(&dirs, &reply, &err);
+    if (rc != 0) {
+        reply = (struct setup_reply){.version = SETUP_VERSION, .outcome = (uint32_t)rc};
         memcpy(reply.text, err.text, sizeof(reply.text));
-    return frame_send(SPAWN_CHANNEL_FD, &reply, sizeof(reply), NULL, 0, NULL, 0) < 0
-               ? OUTCOME_FAILED
-               : OUTCOME_OK;
-}
-
-static int serve(const struct setup *setup, size_t size, struct setup_reply *reply, struct err *err)
-{
-    if (setup->version != SETUP_VERSION || size != sizeof(*setup) + setup->key_size)
-        return err_set(err, OUTCOME_USAGE, "croft-setup: a request it does not know");
-    if (setup->type == SETUP_IDENTIFY)
-        return account_identify(reply, err);
-    if (!str_terminated(setup->name, sizeof(setup->name)) || !str_is_name(setup->name))
-        return err_set(err, OUTCOME_USAGE, "croft-setup: not a name");
-    if (setup->type == SETUP_USER_ADD)
-        return user_add(setup, reply, err);
-    if (setup->type == SETUP_USER_REMOVE)
-        return user_remove(setup, reply, err);
-    if (setup->type == SETUP_USER_KEY)
-        return key_write(setup, err);
-    return err_set(err, OUTCOME_USAGE, "croft-setup: a request it does not know");
-}
-
-static int user_add(const struct setup *setup, struct setup_reply *reply, struct err *err)
-{
-    struct setup gone = *setup;
-    struct err ignored;
-
-    int rc = idfile_range_free(setup->block_first, setup->block_count, err);
-    if (rc == 0)
-        rc = idfile_range_free(setup->keeper_id, 1, err);
-    if (rc == 0)
-        rc = account_add(setup, reply, err);
-    if (rc != 0)
+    }
+    int sent = frame_send(SPAWN_CHANNEL_FD, &reply, sizeof(reply), NULL, 0, NULL, 0);
+    if (sent == 0 || rc != 0 || request.setup.type != SETUP_USER_ADD)
         return rc;
-    rc = key_write(setup, err);
-    if (rc == 0)
-        rc = disk_make(setup, reply->uid, err);
-    if (rc == 0)
+    /* Nobody knows of the user whom this has just made. */
+    request.setup.type = SETUP_USER_REMOVE;
+    request.setup.flags = SETUP_PURGE;
+    request.setup.uid = reply.uid;
+    rc = setup_user_remove(&dirs, &request.setup, &reply, &err);
+    if (rc != 0)
+        log_line(LOG_LEVEL_ERROR, "croft-setup: %s", err.text);
+    return OUTCOME_FAILED;
+}
+
+/* Return: 0; OUTCOME_USAGE malformed; -EPIPE there is no request */
+static int receive(struct err *err)
+{
+    const struct setup *setup = &request.setup;
+    ssize_t got = frame_recv(SPAWN_CHANNEL_FD, &request, sizeof(request), NULL);
+    if (got <= 0)
+        return -EPIPE;
+    if ((size_t)got < sizeof(*setup) || setup->version != SETUP_VERSION ||
+        setup->key_size != (size_t)got - sizeof(*setup))
+        return err_set(err, OUTCOME_USAGE, "croft-setup: a malformed request");
+    if (setup->type == SETUP_IDENTIFY)
         return 0;
-    gone.uid = reply->uid;
-    undo(key_remove(setup->name, &ignored));
-    undo(account_remove(&gone, &ignored));
-    return rc;
+    if (!str_terminated(setup->name, sizeof(setup->name)) || !str_is_name(setup->name))
+        return err_set(err, OUTCOME_USAGE, "croft-setup: not a user's name");
+    return setup->type == SETUP_USER_ADD ? check_ids(setup, err) : 0;
 }
 
-static int user_remove(const struct setup *setup, struct setup_reply *reply, struct err *err)
+/* The monitor computed them; a mistake of its would be shared ids, so they are looked at again. */
+static int check_ids(const struct setup *setup, struct err *err)
 {
-    bool keep = (setup->flags & SETUP_PURGE) == 0;
-    char kept[64] = "";
+    uint64_t end = (uint64_t)setup->block_first + BLOCK_COUNT;
 
-    int rc = account_remove(setup, err);
-    if (rc == 0)
-        rc = key_remove(setup->name, err);
-    if (rc == 0)
-        rc = disk_remove(setup->uid, keep, kept, sizeof(kept), err);
-    if (rc == 0 && kept[0] != '\0')
-        rc = str_format(reply->text, sizeof(reply->text), "her disk is kept as %s", kept);
-    return rc < 0 ? err_errno(err, OUTCOME_FAILED, rc, "croft-setup") : rc;
+    if (setup->block_count != BLOCK_COUNT || setup->block_first < ID_RANGE_FIRST ||
+        (setup->block_first - ID_RANGE_FIRST) % BLOCK_COUNT != 0 ||
+        end > (uint64_t)ID_RANGE_LAST + 1 - USERS_MAX)
+        return err_set(err, OUTCOME_USAGE, "croft-setup: not a block of ids");
+    if (setup->keeper_id > ID_RANGE_LAST || setup->keeper_id <= ID_RANGE_LAST - USERS_MAX)
+        return err_set(err, OUTCOME_USAGE, "croft-setup: not a keeper id");
+    return 0;
 }
 
-/* What cannot be undone stays to be seen; the sentence of the first failure is the one that counts.
- */
-static void undo(int rc)
+static int serve(const struct dirs *dirs, struct setup_reply *reply, struct err *err)
 {
-    (void)rc;
+    switch ((enum setup_type)request.setup.type) {
+    case SETUP_IDENTIFY:
+        return setup_identify(dirs, reply, err);
+    case SETUP_USER_ADD:
+        return setup_user_add(dirs, &request.setup, reply, err);
+    case SETUP_USER_REMOVE:
+        return setup_user_remove(dirs, &request.setup, reply, err);
+    case SETUP_USER_KEY:
+        return setup_user_key(dirs, &request.setup, err);
+    }
+    return err_set(err, OUTCOME_USAGE, "croft-setup: an unknown request");
 }

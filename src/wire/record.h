@@ -22,16 +22,25 @@ enum record_type {
     RECORD_USER_SET, /* likewise */
     RECORD_USER_REMOVE,
     RECORD_LAUNCH, /* payload: the plan, sealed */
-    RECORD_RUN,    /* payload: SHA-256 of the plan */
+    RECORD_RUN,    /* payload: the plan, sealed; of a --rm job its SHA-256. number: flags, kind.
+                      Its outcome comes with its end and has the numbers of ENDED */
     RECORD_START,
     RECORD_STOP,
     RECORD_REMOVE,
     RECORD_EXEC,         /* payload: the first bytes of the command's strings */
     RECORD_IMAGE_IMPORT, /* payload of the outcome: the layer's SHA-256; number: entries, bytes */
     RECORD_IMAGE_REMOVE,
-    RECORD_ENDED, /* an instance ended: number: exit code, signal, oom kills */
+    RECORD_ENDED, /* an instance ended: number: enum record_ended */
     RECORD_LOGIN,
     RECORD_TYPE_COUNT
+};
+
+/* WANTED: 1 when the host's stop ended it, so that the host's start brings it back. */
+enum record_ended {
+    RECORD_ENDED_CODE = 0,
+    RECORD_ENDED_SIGNAL,
+    RECORD_ENDED_OOM,
+    RECORD_ENDED_WANTED,
 };
 
 enum record_phase {
