@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* programs - the only place in Croft that executes a program of the host */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,13 +18,14 @@
 #include "setup/setup.h"
 
 #define SAID_SIZE           256U
-#define KILL_ROUNDS         100
-#define KILL_WAIT_NS        20000000L
+#define KILL_ROUNDS         5
+#define KILL_WAIT_NS        10000000L
 #define EXIT_CANNOT_EXECUTE 127
 
 static noreturn_fn void become(const char *const *argv, int null, int output);
 static void read_said(int output, char *said);
 static noreturn_fn void kill_as(uid_t uid, gid_t gid);
+static int has_processes(uid_t uid);
 
 int program_run(const char *const *argv, struct err *err)
 {
@@ -57,7 +60,10 @@ int program_kill_all(uid_t uid, gid_t gid)
 {
     const struct timespec wait = {.tv_nsec = KILL_WAIT_NS};
 
-    /* A process that forks while it is killed may leave a child; the next round gets it. */
+    /*
+     * A process that forks while it is killed may leave a child, which the next round gets. Whether
+     * one is left the kernel does not say to kill(-1); userdel looks, and refuses.
+     */
     for (int i = 0; i < KILL_ROUNDS; i++) {
         int status;
         pid_t pid = fork();
@@ -67,11 +73,37 @@ int program_kill_all(uid_t uid, gid_t gid)
             kill_as(uid, gid);
         if (waitpid(pid, &status, 0) < 0)
             return -errno;
-        if (WIFEXITED(status) && WEXITSTATUS(status) == ESRCH)
-            return 0;
+        int rc = has_processes(uid);
+        if (rc <= 0)
+            return rc;
         nanosleep(&wait, NULL);
     }
     return -EBUSY;
+}
+
+/* kill(2) of -1 succeeds whether or not there was anybody, so this looks. Return: 1; 0; -errno */
+static int has_processes(uid_t uid)
+{
+    auto_close proc = path_root("/proc", O_RDONLY | O_DIRECTORY);
+    int copy = proc < 0 ? proc : fcntl(proc, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (copy < 0)
+        return proc < 0 ? proc : -errno;
+    DIR *list = fdopendir(copy);
+    if (list == NULL) {
+        fd_close(&copy);
+        return -ENOMEM;
+    }
+    const struct dirent *entry;
+    int found = 0;
+    while (!found && (entry = readdir(list)) != NULL) {
+        struct stat meta;
+        uint64_t pid = 0;
+        if (str_u64(entry->d_name, 1, INT32_MAX, &pid) == 0 &&
+            path_stat(proc, entry->d_name, &meta) == 0)
+            found = meta.st_uid == uid;
+    }
+    closedir(list);
+    return found;
 }
 
 static void become(const char *const *argv, int null, int output)
@@ -102,6 +134,6 @@ static void kill_as(uid_t uid, gid_t gid)
     if (uid == 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
         setresuid(uid, uid, uid) < 0)
         _exit(EPERM);
-    /* -1: all it may signal, but itself; ESRCH: there is nobody left */
+    /* -1: all it may signal, but itself */
     _exit(kill(-1, SIGKILL) < 0 ? errno : 0);
 }
