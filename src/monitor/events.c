@@ -53,6 +53,8 @@ void events_attach(struct monitor *monitor, int channel)
     }
     for (struct user *user = monitor->users.first; user != NULL; user = user->next) {
         events_mark(monitor, &user->event);
+        if (user->disk.bytes > 0)
+            events_mark(monitor, &user->disk.event);
         for (struct image *image = user->images; image != NULL; image = image->next)
             events_mark(monitor, &image->event);
         for (struct instance *instance = user->instances; instance != NULL;
@@ -77,6 +79,11 @@ void events_mark(struct monitor *monitor, struct event_item *item)
         events->first = item;
     events->last = item;
     pump(monitor);
+}
+
+void events_forget(struct monitor *monitor, struct event_item *item)
+{
+    unmark(&monitor->events, item);
 }
 
 void events_gone(struct monitor *monitor, struct event_item *item, enum event_type type)

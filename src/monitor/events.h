@@ -47,6 +47,9 @@ void events_attach(struct monitor *monitor, int channel);
 /** events_mark() - @item is new or has changed */
 void events_mark(struct monitor *monitor, struct event_item *item);
 
+/** events_forget() - @item is about to be freed, and needs no word about it */
+void events_forget(struct monitor *monitor, struct event_item *item);
+
 /** events_gone() - @item is about to be freed; @type is the EVENT_..._GONE to tell */
 void events_gone(struct monitor *monitor, struct event_item *item, enum event_type type);
 

@@ -189,6 +189,7 @@ static int stage_service(struct monitor *monitor, struct err *err)
     monitor->starting_wanted = true;
     monitor->start_timer = (struct loop_timer){.on_due = on_start_due, .data = monitor};
     loop_arm(monitor->loop, &monitor->start_timer, clock_boot_ns());
+    diskuse_start(monitor);
     return 0;
 }
 

@@ -42,6 +42,7 @@ struct monitor {
     bool stopping;    /* `croft host stop` was ordered: nothing new begins */
     bool starting_wanted;
     struct loop_timer start_timer;
+    struct loop_timer disk_timer;
     struct shutdown *shutdown;
 };
 

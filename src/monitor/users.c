@@ -142,6 +142,7 @@ struct user *user_new(struct monitor *monitor, const char *name, enum user_state
     if (str_copy(user->name, sizeof(user->name), name) < 0)
         croft_bug("a user's name is longer than a name");
     volume_init(user);
+    diskuse_init(user);
     monitor->users.first = user;
     return user;
 }
@@ -157,6 +158,7 @@ void user_drop(struct user *user)
         instance_drop(user->instances);
     while (user->images != NULL)
         image_drop(user->images);
+    events_forget(monitor, &user->disk.event);
     if (user->state != USER_ADDING)
         events_gone(monitor, &user->event, EVENT_USER_GONE);
     if (volume_release(user) < 0)
@@ -596,7 +598,7 @@ static void note_disk(struct change *change)
     str_size_text(user->limits.disk_bytes, disk, sizeof(disk));
     str_size_text(change->disk_free_before, before, sizeof(before));
     str_size_text(change->disk_free_before - user->limits.disk_bytes, after, sizeof(after));
-    request_note(change->request, "disk of %s: %s are taken now: %s free on %s before, %s after",
+    request_note(change->request, "disk for %s: %s, of %s free on %s; %s are left then",
                  user->name, disk, before, CROFT_STATE_DIR, after);
 }
 

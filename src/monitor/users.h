@@ -5,6 +5,7 @@
 
 #include "linux/cgroup.h"
 #include "monitor/chain.h"
+#include "monitor/diskuse.h"
 #include "monitor/envelope.h"
 #include "monitor/events.h"
 #include "monitor/jobs.h"
@@ -43,6 +44,7 @@ struct user {
     struct chain_head head; /* what the host's file says about her chain */
     struct chain chain;
     struct volume volume;
+    struct diskuse disk;
     bool has_groups;
     struct instance *instances;
     struct image *images;

@@ -33,6 +33,7 @@
 #define CONNECTIONS_MAX          4096U
 #define CLIENT_STALL_MS          5000U  /* who does not read, or sends half a message, is dropped */
 #define CLIENT_IDLE_MS           60000U /* who is connected to croftd and says nothing, too */
+#define DISK_LOOK_MS             5000U  /* how old what croftd knows of a disk may be */
 #define IMAGE_PROGRESS_MS        200U
 
 /* Objects of one user. */
