@@ -29,9 +29,10 @@ mkdir -p "$volume/layers/$layer/bin" "$volume/layers/$layer/etc" "$volume/layers
     "$volume/instances/drive/upper" "$volume/instances/drive/work" "$volume/stage" "$volume/trash"
 root=$volume/layers/$layer
 cp /bin/busybox "$root/bin/busybox"
-for name in $(/bin/busybox --list); do
-    [ "$name" = busybox ] || ln -s busybox "$root/bin/$name"
-done
+# Its links name the place it was started from.
+/bin/busybox --install -s "$root/bin"
+mkdir -p "$root/usr"
+ln -s ../bin "$root/usr/bin"
 chmod 1777 "$root/tmp"
 printf 'root:x:0:0:root:/root:/bin/sh\nwww:x:1000:1000::/home/www:/bin/sh\n' >"$root/etc/passwd"
 printf 'root:x:0:\nwww:x:1000:\nextra:x:1005:other,www\n' >"$root/etc/group"

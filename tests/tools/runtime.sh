@@ -1,0 +1,133 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# runtime.sh BUILD - croft-runtime and croft-init alone, driven by tests/drive; prints TAP
+#
+# Needs root. Whole instances, without a monitor: what the runtime promises must hold whoever asks.
+set -u
+
+build=$(realpath "$1")
+drive=$(dirname "$0")/drive.sh
+number=0
+canary=$(mktemp -d /tmp/croft-canary.XXXXXX)
+output=$(mktemp)
+trap 'rm -rf "$canary" "$output"' EXIT
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "1..0 # SKIP not root"
+    exit 0
+fi
+
+# check NAME STATUS PATTERN [drive's arguments]: the status, and output that matches (! = that does not)
+check() {
+    name=$1 want=$2 pattern=$3
+    shift 3
+    number=$((number + 1))
+    "$drive" "$build" -q "$@" >"$output" 2>&1 </dev/null
+    got=$?
+    case $pattern in
+    '') matches=0 ;;
+    '!'*) ! grep -aEq -- "${pattern#!}" "$output"; matches=$? ;;
+    *) tr -d '\r\000' <"$output" | tr '\n' ' ' | tr -s ' ' | grep -aEq -- "$pattern"; matches=$? ;;
+    esac
+    if [ "$got" -eq "$want" ] && [ "$matches" -eq 0 ]; then
+        echo "ok $number - $name"
+    else
+        echo "not ok $number - $name"
+        echo "# status $got instead of $want, or not /$pattern/ in:"
+        sed 's/^/#   /' "$output"
+    fi
+}
+
+before=$(grep -Ec 'drive|overlay' /proc/mounts)
+
+# The command's end is the instance's end.
+check "exit status" 7 '' start -- /bin/sh -c 'exit 7'
+check "signal" 137 '' start -- /bin/sh -c 'kill -9 $$'
+check "not found" 127 'nosuch' start -- nosuch
+check "not executable" 126 'denied' start -- /etc/passwd
+check "no such directory" 126 'nosuch' -w /nosuch start -- /bin/true
+check "orphans are reaped and ended" 0 '' start -- /bin/sh -c '(sleep 100 &) ; exit 0'
+
+# What everything inside wears.
+check "filter, no capability too many, no_new_privs 0" 0 \
+    'CapInh:.0{16} CapPrm:.00000000a00405ff CapEff:.00000000a00405ff CapBnd:.00000000a00405ff CapAmb:.0{16} NoNewPrivs:.0 Seccomp:.2' \
+    start -- /bin/grep -E 'Cap|NoNew|Seccomp:' /proc/self/status
+check "three descriptors" 0 '^0 1 2 3 $' start -- /bin/sh -c 'cd /proc/self/fd; ls' # 3: ls reads it
+check "init has no descriptor but its own" 0 '!(/|socket|pipe)' start -- /bin/sh -c \
+    'for f in /proc/1/fd/*; do readlink $f; done'
+check "init cannot be written" 1 'denied' start -- /bin/sh -c 'exec 5<>/proc/1/exe'
+check "own ids only" 0 ' 0 1879506944 65536 ' start -- cat /proc/self/uid_map
+check "own hostname" 0 '^drive $' start -- hostname
+check "loopback is up" 0 'LOOPBACK,UP' start -- ip address show lo
+check "own processes only" 0 '^1 2 ' start -- /bin/sh -c 'cd /proc; echo [0-9]*'
+check "no host path in the mount table" 0 '!(/var/|/run/|/tmp/|/home/)' start -- cat /proc/self/mountinfo
+for call in 'mount -t tmpfs x /tmp' 'umount /proc/keys' 'unshare -U true' 'unshare -m true' \
+    'mknod /tmp/m c 1 3' 'hostname x' 'reboot -f' 'swapon /bin/sh' 'chown 70000 /tmp' \
+    'echo x >/proc/sys/kernel/core_pattern' 'echo h >/proc/sysrq-trigger' 'touch /sys/x' \
+    'nsenter -t 1 -m true' 'ip link set lo down' 'nice -n -5 true'; do
+    check "refused: $call" 9 '' start -- /bin/sh -c "$call || exit 9"
+done
+check "hidden" 0 '^0 $' start -- /bin/sh -c \
+    'cd /proc; cat keys kallsyms diskstats interrupts slabinfo 2>/dev/null | wc -c; ls fs /sys/firmware /sys/fs >/dev/null'
+check "allowed: files, links, fifos, chroot, sync" 0 '' start -- /bin/sh -c \
+    'mkdir /a && mkfifo /a/f && ln -s f /a/l && chown 5:5 /a/f && sync && chroot / /bin/true'
+
+# Users of the instance.
+check "by name" 0 'uid=1000.www. gid=1000.www. groups=1005.extra. /home/www www' -u www start -- \
+    /bin/sh -c 'id; echo $HOME $USER'
+check "by name: no capability" 0 'CapEff:.0{16}' -u www start -- grep CapEff /proc/self/status
+check "by number without account" 0 'uid=77 gid=0' -u 77 start -- id
+check "nobody of that name" 126 'cannot find the user' -u nosuch start -- id
+export DRIVE_PREPARE='printf "www:x:+0:0::/:/bin/sh\nwww:x:0 :0::/:/\nwww:x:00:0::/:/\n" >etc/passwd'
+check "no root by a sloppy number" 126 'cannot find the user' -u www start -- id
+export DRIVE_PREPARE='rm etc/passwd; mkfifo etc/passwd'
+check "passwd is a fifo" 126 'cannot find the user' -u www start -- id
+export DRIVE_PREPARE='rm etc/passwd; truncate -s 10G etc/passwd'
+check "passwd is huge" 126 'cannot find the user' -u www start -- id
+unset DRIVE_PREPARE
+
+# A terminal of the instance's own.
+check "terminal" 0 '/dev/pts/0 24 80 hi' -t start -- /bin/sh -c 'tty; stty size; echo hi >/dev/tty'
+
+# A process in a running one.
+check "join: status" 5 '' join -- /bin/sh -c 'exit 5'
+check "join: filter and capabilities" 0 'CapEff:.00000000a00405ff CapBnd:.00000000a00405ff .*NoNewPrivs:.0 Seccomp:.2' \
+    join -- /bin/grep -E 'CapEff|CapBnd|CapAmb|NoNew|Seccomp:' /proc/self/status
+check "join: three descriptors" 0 '^0 1 2 3 $' join -- /bin/sh -c 'cd /proc/self/fd; ls'
+check "join: sees pid 1" 0 'croft-init' join -- ps
+check "join: terminal" 0 '/dev/pts/0 ok' -t join -- /bin/sh -c 'tty; echo ok >/dev/tty'
+check "join: user" 3 'uid=1000' -u www join -- /bin/sh -c 'id; exit 3'
+check "join: refused" 9 '' join -- /bin/sh -c 'mount -t tmpfs x /tmp || exit 9'
+
+# Images that want to lead the mounts astray.
+for place in dev proc sys; do
+    for target in "$canary" "../../../..$canary" tmp /proc/self/root /proc/1/root/tmp; do
+        export DRIVE_PREPARE="ln -s $target $place"
+        check "/$place -> ${target%%.*}: not started" 98 'Too many levels' start -- /bin/true
+    done
+    export DRIVE_PREPARE="touch $place"
+    check "/$place is a file: not started" 98 'Not a directory' start -- /bin/true
+done
+unset DRIVE_PREPARE
+number=$((number + 1))
+if [ -z "$(ls -A "$canary")" ]; then echo "ok $number - the canary lives"; else echo "not ok $number - canary"; fi
+
+# The log.
+export DRIVE_AFTER='cat instances/drive/log.0'
+check "log" 0 'LOG1.*out err' -l start -- /bin/sh -c 'echo out; echo err >&2'
+unset DRIVE_AFTER
+
+# No build but the ablation one leaves a control out.
+check "nothing is left out" 98 'not permitted' -W 2 start -- /bin/true
+
+# Image jobs.
+if [ -x "$build/src/croft-image" ]; then
+    export DRIVE_FILTER="$build/tools/2.bpf" DRIVE_AFTER='ls trash | wc -l'
+    export DRIVE_PREPARE='cp -a bin "$volume/trash/old"; mkdir "$volume/trash/old/no"; chmod 0 "$volume/trash/old/no"'
+    check "remove" 0 '^0 $|[^0-9]0 $' -x "$build/src/croft-image" remove
+fi
+
+number=$((number + 1))
+after=$(grep -Ec 'drive|overlay' /proc/mounts)
+if [ "$after" -eq "$before" ]; then echo "ok $number - no mount left"; else echo "not ok $number - mounts"; fi
+echo "1..$number"
