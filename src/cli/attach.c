@@ -39,6 +39,7 @@ struct session {
     bool gave_up;
     int status;
     int interrupts;
+    uint32_t early;   /* a signal for a command that runs and whose REPLY_STARTED is on its way */
     int signals_sent; /* whose REPLY_DONE has not come */
     uint64_t give_up_boot_ns;
     uint64_t owed[STREAM_COUNT]; /* bytes_read that must be reached before we may leave */
@@ -55,6 +56,7 @@ static int relay(struct session *session, struct err *err);
 static int on_reply(struct session *session, struct err *err);
 static int on_signal(struct session *session, struct err *err);
 static int give_up(struct session *session, uint32_t number, struct err *err);
+static int pass_signal(struct session *session, uint32_t number, struct err *err);
 
 int attach_check(const struct attach *attach, struct err *err)
 {
@@ -99,6 +101,7 @@ static int attach_once(struct attach *attach, int sock, struct order *order, con
     session.exited = false;
     session.gave_up = false;
     session.interrupts = 0;
+    session.early = 0;
     session.signals_sent = 0;
     session.terminal.fd = -1;
     for (size_t i = 0; i < STREAM_COUNT; i++)
@@ -282,7 +285,7 @@ static void on_exited(struct session *session, const struct reply *reply, struct
         session->status = 128 + (int)signal_number;
     session->give_up_boot_ns = clock_boot_ns() + DRAIN_TOTAL_MS * NS_PER_MS;
     if (reply->text[0] != '\0')
-        (void)err_set(err, OUTCOME_FAILED, "%s", reply->text);
+        (void)err_set(err, OUTCOME_FAILED, "%.100s: %s", session->attach->program, reply->text);
     pump_stop(&session->pump[STREAM_IN]);
     for (size_t i = STREAM_OUT; i < STREAM_COUNT; i++) {
         struct pump *pump = &session->pump[i];
@@ -307,6 +310,8 @@ static int on_reply(struct session *session, struct err *err)
         break;
     case REPLY_STARTED:
         r = on_started(session, &reply.fds, err);
+        if (r == 0 && session->early != 0)
+            r = pass_signal(session, session->early, err);
         break;
     case REPLY_EXITED:
         on_exited(session, &reply.head, err);
@@ -344,6 +349,12 @@ static int give_up(struct session *session, uint32_t number, struct err *err)
     return pass_signal(session, number, err);
 }
 
+/* What it printed can be here before the word of the monitor that it runs. */
+static bool has_spoken(const struct session *session)
+{
+    return session->pump[STREAM_OUT].bytes_read > 0 || session->pump[STREAM_ERR].bytes_read > 0;
+}
+
 static int on_signal(struct session *session, struct err *err)
 {
     struct signalfd_siginfo info;
@@ -364,6 +375,10 @@ static int on_signal(struct session *session, struct err *err)
      */
     if (info.ssi_signo != SIGUSR1 && info.ssi_signo != SIGUSR2)
         session->interrupts++;
+    if (!session->attach->started && session->early == 0 && has_spoken(session)) {
+        session->early = info.ssi_signo;
+        return 0;
+    }
     if (!session->attach->started || session->master >= 0 || session->interrupts > INTERRUPTS_MAX)
         return give_up(session, info.ssi_signo, err);
     return pass_signal(session, info.ssi_signo, err);
