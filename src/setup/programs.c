@@ -18,7 +18,7 @@
 #include "setup/setup.h"
 
 #define SAID_SIZE           256U
-#define KILL_ROUNDS         5
+#define KILL_ROUNDS         200
 #define KILL_WAIT_NS        10000000L
 #define EXIT_CANNOT_EXECUTE 127
 
@@ -60,10 +60,7 @@ int program_kill_all(uid_t uid, gid_t gid)
 {
     const struct timespec wait = {.tv_nsec = KILL_WAIT_NS};
 
-    /*
-     * A process that forks while it is killed may leave a child, which the next round gets. Whether
-     * one is left the kernel does not say to kill(-1); userdel looks, and refuses.
-     */
+    /* A process that forks while it is killed may leave a child; the next round gets it. */
     for (int i = 0; i < KILL_ROUNDS; i++) {
         int status;
         pid_t pid = fork();
