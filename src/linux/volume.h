@@ -25,8 +25,8 @@ nodiscard int volume_mount(int file, int mount_dir, const char *name);
 nodiscard int volume_unmount(int mount_dir, const char *name);
 
 /**
- * volume_detach() - as volume_unmount() for one that is in use: nobody finds it any more, and it goes
- * with the last descriptor. Return: 0; -EINVAL not mounted; -errno
+ * volume_detach() - as volume_unmount() for one that is in use: nobody finds it any more, and it
+ * goes with the last descriptor. Return: 0; -EINVAL not mounted; -errno
  */
 nodiscard int volume_detach(int mount_dir, const char *name);
 
@@ -41,7 +41,8 @@ nodiscard int volume_detach(int mount_dir, const char *name);
  */
 nodiscard int volume_dir_private(int parent, const char *name);
 
-/** volume_clone() - a detached mount of @dir (its file system, from there down). Return: fd; -errno */
+/** volume_clone() - a detached mount of @dir (its file system, from there down). Return: fd; -errno
+ */
 nodiscard int volume_clone(int dir);
 
 #endif
