@@ -34,18 +34,17 @@ struct host_step {
 static int take_fact(struct attack *attack, struct fact *ret_fact, char *why, size_t size);
 static int become(const struct host_step *host);
 
-int attack_inside(struct scene *scene, const char *step, int argc, const char *const *argv,
+int attack_inside(const struct party *party, const char *step, int argc, const char *const *argv,
                   struct attack *ret_attack, struct fact *ret_fact, char *why, size_t size)
 {
-    const struct party *attacker = &scene->attacker;
-    const char *words[STEP_ARGS_MAX + 10] = {
-        scene_client, "exec", "-i", attacker->machine, "--", PROVE_PROGRAM, "--inside", step};
+    const char *words[STEP_ARGS_MAX + 10] = {scene_client,  "exec",     "-i", party->machine, "--",
+                                             PROVE_PROGRAM, "--inside", step};
     struct attack attack = {.child = CHILD_NONE};
     int error;
 
     for (int i = 0; i < argc && i < STEP_ARGS_MAX; i++)
         words[8 + i] = argv[i];
-    error = child_exec(words, attacker->uid, attacker->gid, &attack.child);
+    error = child_exec(words, party->uid, party->gid, &attack.child);
     if (error < 0) {
         text_set(why, size, "croft could not be started: %s", strerrorname_np(-error));
         return error;
@@ -55,7 +54,7 @@ int attack_inside(struct scene *scene, const char *step, int argc, const char *c
         attack_end(&attack);
         return error;
     }
-    attack.host_pid = hostproc_by_stdin(attack.child.in, attack.child.pid);
+    attack.host_pid = hostproc_find(ret_fact->pid, ret_fact->pid_space);
     *ret_attack = attack;
     return 0;
 }

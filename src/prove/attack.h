@@ -20,9 +20,10 @@ enum attack_room {
 
 /* Whom a step on the host runs as when no wall stands around it. */
 enum attack_as {
-    AS_ROOM = 0,      /* as the room says */
-    AS_VICTIM_ROOT,   /* the host id of the victim's root */
-    AS_VICTIM_KEEPER, /* the id that made the victim's namespaces */
+    AS_ROOM = 0,       /* as the room says */
+    AS_VICTIM_ROOT,    /* the host id of the victim's root */
+    AS_VICTIM_KEEPER,  /* the id that made the victim's namespaces */
+    AS_VICTIM_MACHINE, /* not on the host at all: in the victim's own machine */
 };
 
 /* host_pid: of the step's process as the host sees it; 0: not found */
@@ -32,12 +33,12 @@ struct attack {
 };
 
 /**
- * attack_inside() - starts a step as root inside the attacker's machine and takes its fact
+ * attack_inside() - starts a step as root inside @party's machine and takes its fact
  *
  * The effect stands until attack_end().
  * Return: 0; -EPROTO no fact came, @why says what came instead; -errno
  */
-nodiscard int attack_inside(struct scene *scene, const char *step, int argc,
+nodiscard int attack_inside(const struct party *party, const char *step, int argc,
                             const char *const *argv, struct attack *ret_attack,
                             struct fact *ret_fact, char *why, size_t size);
 

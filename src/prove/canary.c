@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "prove/step.h"
 
 #define HEARTBEAT_MS 10
 #define WRITE_BYTES  (1024 * 1024)
@@ -144,6 +145,7 @@ static void answer(struct nest *nest, char ask, struct canary_answer *ret_answer
         .late_us = nest->late_us,
         .number = number ? number : (clock_boot_ns() - start) / 1000,
         .address = (uint64_t)(uintptr_t)nest->secret,
+        .pid_space = step_pid_space(),
         .secret_intact = memcmp(nest->secret, nest->wanted, sizeof(nest->wanted)) == 0,
     };
     nest->late_us = 0;

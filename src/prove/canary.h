@@ -29,8 +29,9 @@ enum canary_ask {
 
 /*
  * error:       errno of what was asked, 0: it worked
- * address:     of the secret in memory; pid: as the canary itself sees it
- * signals, connections: since it started; late_us: the latest heartbeat since the last question
+ * address:     of the secret in memory; pid, pid_space: as the canary itself sees it, see struct
+ * fact signals, connections: since it started; late_us: the latest heartbeat since the last
+ * question
  */
 struct canary_answer {
     int32_t error;
@@ -40,6 +41,7 @@ struct canary_answer {
     uint64_t late_us;
     uint64_t number;
     uint64_t address;
+    uint64_t pid_space;
     uint64_t secret_intact;
 };
 

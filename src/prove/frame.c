@@ -44,8 +44,6 @@ void row_run(struct scene *scene, const struct row *row, struct trial *trial)
     demand_intact(scene, trial);
     if (row->clean)
         row->clean(scene, trial);
-    trial->known_on_v1 = trial->verdict == VERDICT_LEAKED && row->leaks_on_v1 && !scene->unwalled &&
-                         !cgroup_host_is_v2(scene->cgroups);
     trial->took_ms = (clock_boot_ns() - start) / NS_PER_MS;
 }
 
@@ -125,14 +123,18 @@ static void run_attack(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "no watchdog");
         return;
     }
-    if (scene->unwalled) {
+    if (scene->unwalled && row->unwalled_as == AS_VICTIM_MACHINE) {
+        point_at(&trial->args, argv);
+        error = attack_inside(&scene->victim, row->id, trial->args.argc, argv, &trial->live,
+                              &trial->attack, why, sizeof(why));
+    } else if (scene->unwalled) {
         point_at(&trial->control_args, argv);
         error = attack_host(scene, row->id, trial->control_args.argc, argv, row->room,
                             row->unwalled_as, &trial->live, &trial->attack, why, sizeof(why));
     } else {
         point_at(&trial->args, argv);
-        error = attack_inside(scene, row->id, trial->args.argc, argv, &trial->live, &trial->attack,
-                              why, sizeof(why));
+        error = attack_inside(&scene->attacker, row->id, trial->args.argc, argv, &trial->live,
+                              &trial->attack, why, sizeof(why));
     }
     if (error < 0)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "attack: %.150s", why);

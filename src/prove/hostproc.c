@@ -103,34 +103,37 @@ static void each_process(void (*each)(pid_t pid, void *data), void *data)
 }
 
 struct pid_search {
-    char link[64];
-    pid_t other;
+    uint64_t pid;
+    uint64_t pid_space;
     pid_t found;
 };
 
-static void match_stdin(pid_t pid, void *data)
+static uint64_t pid_space_of(pid_t pid)
+{
+    char path[64];
+    struct stat meta;
+
+    if (str_format(path, sizeof(path), "/proc/%d/ns/pid", pid) < 0 || stat(path, &meta) < 0)
+        return 0;
+    return meta.st_ino;
+}
+
+static void match_pid(pid_t pid, void *data)
 {
     struct pid_search *search = data;
-    char path[64], link[64];
+    uint64_t inside = 0;
 
-    if (pid == search->other || pid == getpid() ||
-        str_format(path, sizeof(path), "/proc/%d/fd/0", pid) < 0)
-        return;
-    ssize_t size = readlink(path, link, sizeof(link) - 1);
-    link[size > 0 ? size : 0] = '\0';
-    if (strcmp(link, search->link) == 0 && pid > search->found)
+    if (!search->found && hostproc_field(pid, "NSpid:", true, &inside) == 0 &&
+        inside == search->pid && pid_space_of(pid) == search->pid_space)
         search->found = pid;
 }
 
-pid_t hostproc_by_stdin(int pipe_fd, pid_t other)
+pid_t hostproc_find(uint64_t pid, uint64_t pid_space)
 {
-    struct pid_search search = {.other = other};
-    struct stat meta;
+    struct pid_search search = {.pid = pid, .pid_space = pid_space};
 
-    if (fstat(pipe_fd, &meta) < 0 ||
-        str_format(search.link, sizeof(search.link), "pipe:[%ju]", (uintmax_t)meta.st_ino) < 0)
-        return 0;
-    each_process(match_stdin, &search);
+    if (pid_space)
+        each_process(match_pid, &search);
     return search.found;
 }
 
@@ -160,42 +163,35 @@ pid_t hostproc_by_exe(const char *path)
     return search.found;
 }
 
-/* Whether two processes share a pid namespace. */
-static bool same_pid_namespace(pid_t a, pid_t b)
-{
-    char path[2][64];
-    struct stat meta[2];
-
-    return str_format(path[0], sizeof(path[0]), "/proc/%d/ns/pid", a) == 0 &&
-           str_format(path[1], sizeof(path[1]), "/proc/%d/ns/pid", b) == 0 &&
-           stat(path[0], &meta[0]) == 0 && stat(path[1], &meta[1]) == 0 &&
-           meta[0].st_ino == meta[1].st_ino;
-}
-
-static void match_init(pid_t pid, void *data)
-{
-    struct pid_search *search = data;
-    uint64_t inside = 0;
-
-    if (!search->found && pid > 1 && hostproc_field(pid, "NSpid:", true, &inside) == 0 &&
-        inside == 1 && same_pid_namespace(pid, search->other))
-        search->found = pid;
-}
-
 pid_t hostproc_init_of(pid_t pid)
 {
-    struct pid_search search = {.other = pid};
-
-    each_process(match_init, &search);
-    return search.found;
+    return hostproc_find(1, pid_space_of(pid));
 }
 
 struct range_sum {
     uid_t first;
     uint32_t count;
     size_t processes;
-    uint64_t cpu_us;
 };
+
+static void add_process(pid_t pid, void *data)
+{
+    struct range_sum *sum = data;
+    uint64_t uid = 0;
+
+    if (hostproc_field(pid, "Uid:", false, &uid) < 0 || uid < sum->first ||
+        uid - sum->first >= sum->count)
+        return;
+    sum->processes++;
+}
+
+size_t hostproc_count(uid_t first, uint32_t count)
+{
+    struct range_sum sum = {.first = first, .count = count};
+
+    each_process(add_process, &sum);
+    return sum.processes;
+}
 
 /* The 14th and 15th field of /proc/PID/stat, in clock ticks; the name may hold blanks. */
 static uint64_t cpu_ticks(pid_t pid)
@@ -220,32 +216,27 @@ static uint64_t cpu_ticks(pid_t pid)
     return sum;
 }
 
-static void add_process(pid_t pid, void *data)
-{
-    struct range_sum *sum = data;
-    uint64_t uid = 0;
+struct child_sum {
+    uint64_t parent;
+    uint64_t ticks;
+};
 
-    if (hostproc_field(pid, "Uid:", false, &uid) < 0 || uid < sum->first ||
-        uid - sum->first >= sum->count)
-        return;
-    sum->processes++;
-    sum->cpu_us += cpu_ticks(pid) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
+static void add_child(pid_t pid, void *data)
+{
+    struct child_sum *sum = data;
+    uint64_t parent = 0;
+
+    if (hostproc_field(pid, "PPid:", false, &parent) == 0 && parent == sum->parent)
+        sum->ticks += cpu_ticks(pid);
 }
 
-size_t hostproc_count(uid_t first, uint32_t count)
+uint64_t hostproc_cpu_of_children(pid_t pid)
 {
-    struct range_sum sum = {.first = first, .count = count};
+    struct child_sum sum = {.parent = (uint64_t)pid};
 
-    each_process(add_process, &sum);
-    return sum.processes;
-}
-
-uint64_t hostproc_cpu_us(uid_t first, uint32_t count)
-{
-    struct range_sum sum = {.first = first, .count = count};
-
-    each_process(add_process, &sum);
-    return sum.cpu_us;
+    if (pid > 0)
+        each_process(add_child, &sum);
+    return sum.ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
 bool hostproc_in_group(pid_t pid, const char *group, char *line, size_t size)

@@ -16,9 +16,9 @@ nodiscard ssize_t hostproc_text(pid_t pid, const char *file, char *text, size_t 
  * instead. Return: 0; -ENOENT; -errno */
 nodiscard int hostproc_field(pid_t pid, const char *key, bool last, uint64_t *ret_value);
 
-/** hostproc_by_stdin() - the process whose standard input is the pipe @pipe_fd, other than @other.
- * Return: pid; 0 none */
-pid_t hostproc_by_stdin(int pipe_fd, pid_t other);
+/** hostproc_find() - the process that is number @pid in pid namespace @pid_space. Return: pid; 0
+ * none */
+pid_t hostproc_find(uint64_t pid, uint64_t pid_space);
 
 /** hostproc_by_exe() - a process that runs the program at @path. Return: pid; 0 none */
 pid_t hostproc_by_exe(const char *path);
@@ -29,9 +29,8 @@ pid_t hostproc_init_of(pid_t pid);
 /** hostproc_count() - processes whose real uid lies in first..first + count - 1 */
 size_t hostproc_count(uid_t first, uint32_t count);
 
-/** hostproc_cpu_us() - CPU time of the processes whose real uid lies in the range, in microseconds
- */
-uint64_t hostproc_cpu_us(uid_t first, uint32_t count);
+/** hostproc_cpu_of_children() - CPU time of the living children of @pid, in microseconds */
+uint64_t hostproc_cpu_of_children(pid_t pid);
 
 /** hostproc_in_group() - whether every line of /proc/PID/cgroup that names a limiting controller
  * lies below /@group/; @line gets the first that does not */

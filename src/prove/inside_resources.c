@@ -21,7 +21,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -30,9 +29,6 @@
 
 #define MIB_BYTES   (1024UL * 1024UL)
 #define BURNERS_MAX 32
-#define WRITERS     4
-/* Four files of this size fit into the attacker's disk. */
-#define STORM_FILE_MIB 20UL
 
 /* argv: most processes. Forks until refused; they wait. number[0]: how many live. */
 static void act_forks(struct step_run *run)
@@ -247,60 +243,6 @@ static void act_burn(struct step_run *run)
     }
 }
 
-/* One writer of an I/O storm: small synced writes, or big ones that nobody waits for. */
-static void write_storm(const char *path, bool synced, uint64_t end_boot_ns,
-                        volatile uint64_t *writes)
-{
-    static char bytes[MIB_BYTES];
-    size_t size = synced ? 4096 : sizeof(bytes);
-    auto_close fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
-
-    (void)unlink(path);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (uint64_t i = 0; fd >= 0 && clock_boot_ns() < end_boot_ns; i++) {
-        if (pwrite(fd, bytes, size, (off_t)(i % STORM_FILE_MIB * size)) < 0)
-            break;
-        if (synced)
-            (void)fdatasync(fd);
-        (*writes)++;
-    }
-    _exit(0);
-}
-
-/* argv: directory, seconds. The writers go on; number[0]: writes in the first third of a second */
-static void act_write_storm(struct step_run *run, bool synced)
-{
-    const struct timespec look = {.tv_nsec = 300 * (long)NS_PER_MS};
-    volatile uint64_t *writes =
-        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    uint64_t end = clock_boot_ns() + step_number(run, 1) * NS_PER_S;
-
-    for (int i = 0; writes != MAP_FAILED && i < WRITERS; i++) {
-        char path[256];
-
-        if (str_format(path, sizeof(path), "%s/croft-prove-storm-%d", step_arg(run, 0), i) < 0)
-            return;
-        pid_t child = fork();
-        if (child == 0)
-            write_storm(path, synced, end, &writes[i]);
-        (void)fact_tried(&run->fact, child);
-    }
-    run->fact.number[0] = 0;
-    (void)nanosleep(&look, NULL);
-    for (int i = 0; writes != MAP_FAILED && i < WRITERS; i++)
-        run->fact.number[0] += writes[i];
-}
-
-static void act_synced_storm(struct step_run *run)
-{
-    act_write_storm(run, true);
-}
-
-static void act_dirty_storm(struct step_run *run)
-{
-    act_write_storm(run, false);
-}
-
 /*
  * Becomes the first id beyond the machine's own and stands there: whose id that is, the host sees.
  * argv: that id. number[0]: it could.
@@ -325,7 +267,6 @@ const struct step steps_resources[] = {
     {"R-11", act_files, NULL},         {"R-15", act_keys, NULL},
     {"R-20", act_inotify, NULL},       {"R-23", act_foreign_id, NULL},
     {"stand", act_stand, NULL},        {"R-28", act_burn, NULL},
-    {"R-06", act_dirty_storm, NULL},   {"R-31", act_synced_storm, NULL},
     {"R-37", act_inodes, undo_inodes},
 };
 const size_t steps_resources_count = ARRAY_LEN(steps_resources);

@@ -78,25 +78,20 @@ void report_begin(const struct report *report)
     (void)fflush(stdout);
 }
 
-static const char *verdict_text(const struct trial *trial)
-{
-    return trial->known_on_v1 ? "LEAKED (v1)" : verdict_name(trial->verdict);
-}
-
 static void table_row(const struct trial *trial)
 {
     printf("%-5s %c  %-12s  %s\n                        %s\n", trial->row->id, trial->row->severity,
-           verdict_text(trial), trial->row->title, trial->why);
+           verdict_name(trial->verdict), trial->row->title, trial->why);
 }
 
 static void tap_row(const struct report *report, const struct trial *trial)
 {
     bool fine = trial->verdict == VERDICT_BLOCKED || trial->verdict == VERDICT_CONTAINED ||
-                trial->verdict == VERDICT_NA || trial->known_on_v1;
+                trial->verdict == VERDICT_NA;
 
     printf("%s %zu - %s %s%s\n  ---\n  verdict: %s\n  why: ", fine ? "ok" : "not ok", report->done,
            trial->row->id, trial->row->title, trial->verdict == VERDICT_NA ? " # SKIP" : "",
-           verdict_text(trial));
+           verdict_name(trial->verdict));
     json_string(trial->why);
     printf("\n  mechanism: ");
     json_string(trial->row->mechanism);
@@ -110,7 +105,7 @@ static void json_row(const struct report *report, const struct trial *trial)
     printf("%s\n{", report->done > 1 ? "," : "");
     json_member("id", trial->row->id);
     printf(", ");
-    json_member("verdict", verdict_text(trial));
+    json_member("verdict", verdict_name(trial->verdict));
     printf(", ");
     json_member("severity", severity);
     printf(", ");
@@ -128,7 +123,6 @@ void report_row(struct report *report, const struct trial *trial)
 {
     report->done++;
     report->counts[trial->verdict]++;
-    report->known_on_v1 += trial->known_on_v1;
     /* Where one control is missing, what it let through is the news. */
     if (report->form == REPORT_TABLE && (!report->without || trial->verdict == VERDICT_LEAKED))
         table_row(trial);
@@ -156,8 +150,6 @@ void report_end(const struct report *report)
             printf("%s%zu %s", comma, report->counts[order[i]], verdict_name(order[i]));
         comma = ", ";
     }
-    if (report->form != REPORT_JSON && report->known_on_v1)
-        printf("; of the leaks %zu that cgroup v1 cannot hold", report->known_on_v1);
     printf(report->form == REPORT_JSON ? "}, \"passed\": %s}\n" : "\n",
            report_passes(report) ? "true" : "false");
     (void)fflush(stdout);
@@ -177,7 +169,6 @@ bool report_passes(const struct report *report)
     if (report->unwalled)
         return leaked > 0 && leaked + report->counts[VERDICT_NA] == report->done;
     if (report->without)
-        return leaked > report->known_on_v1;
-    return report->done > 0 && leaked == report->known_on_v1 &&
-           report->counts[VERDICT_INCONCLUSIVE] == 0;
+        return leaked > 0;
+    return report->done > 0 && leaked == 0 && report->counts[VERDICT_INCONCLUSIVE] == 0;
 }

@@ -11,7 +11,7 @@ enum report_form { REPORT_TABLE = 0, REPORT_TAP, REPORT_JSON };
  * What a run was and what came of it.
  *
  * without:  bits of enum ablate; unwalled: no wall at all
- * counts:   by enum verdict; known_on_v1: of the leaks those that cgroup v1 is known not to hold
+ * counts:   by enum verdict
  */
 struct report {
     enum report_form form;
@@ -20,7 +20,6 @@ struct report {
     unsigned without;
     bool unwalled;
     size_t counts[VERDICT_INCONCLUSIVE + 1];
-    size_t known_on_v1;
 };
 
 void report_begin(const struct report *report);

@@ -33,7 +33,6 @@ struct step_args {
  * One run of one row.
  *
  * args, control_args: of the attack and of its control
- * known_on_v1: it leaked, and the row says that cgroup v1 cannot hold it
  * before: what the row's own prepare() noted; live: the attack while its effect stands
  */
 struct trial {
@@ -47,7 +46,6 @@ struct trial {
     enum verdict verdict;
     char why[TRIAL_WHY_SIZE];
     uint64_t took_ms;
-    bool known_on_v1;
 };
 
 /*
@@ -70,7 +68,6 @@ struct row {
     const char *mechanism;
     unsigned room;
     enum attack_as unwalled_as;
-    bool leaks_on_v1;
     unsigned storm_seconds;
     bool (*prepare)(struct scene *scene, struct trial *trial);
     bool (*control)(const struct scene *scene, const struct trial *trial);

@@ -90,6 +90,7 @@ static void perform_links(struct scene *scene, struct trial *trial)
     bool imported = import_evil(scene, output, sizeof(output));
     int status =
         imported ? scene_croft(&scene->attacker, run, NULL, 0, output, sizeof(output)) : -1;
+    output[strcspn(output, "\n")] = '\0';
     size_t now = entries(scene->open_path);
     if (now != trial->before[0])
         row_verdict(trial, VERDICT_LEAKED, "%zu files appeared in a directory of the host", now);
@@ -184,8 +185,8 @@ static void perform_starts(struct scene *scene, struct trial *trial)
     char why[TRIAL_WHY_SIZE], output[512];
     const char *left = NULL;
 
-    if (attack_inside(scene, "stand", 0, none, &trial->live, &trial->attack, why, sizeof(why)) <
-        0) {
+    if (attack_inside(&scene->attacker, "stand", 0, none, &trial->live, &trial->attack, why,
+                      sizeof(why)) < 0) {
         row_verdict(trial, VERDICT_INCONCLUSIVE, "control: %.150s", why);
         return;
     }
@@ -217,10 +218,22 @@ static void perform_starts(struct scene *scene, struct trial *trial)
 }
 
 const struct row rows_host[] = {
-    {"K-05", SEVERITY_CRITICAL, "IMG", "an image whose /dev, /proc and /sys are links to the host",
-     "mounts by descriptor beneath the root, no link followed", .prepare = prepare_links,
-     .perform = perform_links},
-    {"R-44", SEVERITY_HIGH, "API", "start and end jobs: what stays behind on the host",
-     "every object has one owner and one end", .perform = perform_starts},
+    {
+        "K-05",
+        SEVERITY_CRITICAL,
+        "IMG",
+        "an image whose /dev, /proc and /sys are links to the host",
+        "mounts by descriptor beneath the root, no link followed",
+        .prepare = prepare_links,
+        .perform = perform_links,
+    },
+    {
+        "R-44",
+        SEVERITY_HIGH,
+        "API",
+        "start and end jobs: what stays behind on the host",
+        "every object has one owner and one end",
+        .perform = perform_starts,
+    },
 };
 const size_t rows_host_count = ARRAY_LEN(rows_host);

@@ -23,14 +23,13 @@
 #include "prove/text.h"
 
 #define STORM_SECONDS   40U
-#define BEYOND          100U /* processes or MiB that a storm tries past the limit */
+#define UNBOUNDED       UINT64_MAX /* his own budget, whatever it is */
+#define BEYOND          100U       /* processes or MiB that a storm tries past the limit */
 #define ASK_MS          20000U
 #define SLOW_US         3000000U
 #define HOST_SLACK_MIB  24U /* what others may write to the host's disk meanwhile */
 #define BLOCK_IDS       65536U
 #define BURNERS         8U
-#define LATENCY_ASKS    15
-#define LATENCY_SLOW_US 500000U
 #define CPU_SHARE_LEAST 20U /* percent of what both got; alone against 8 equals it would be 11 */
 
 /* Asks both canaries to do something. Return: true; false with the verdict set */
@@ -67,14 +66,18 @@ static void judge_bound(struct scene *scene, struct trial *trial, uint64_t limit
 {
     uint64_t reached = trial->attack.number[0];
 
+    char of[32] = "";
+
+    if (limit != UNBOUNDED)
+        text_set(of, sizeof(of), " of %ju", (uintmax_t)limit);
     if (reached > limit)
         row_verdict(trial, VERDICT_LEAKED, "%ju %s, limit %ju", (uintmax_t)reached, unit,
                     (uintmax_t)limit);
     else if (reached == 0)
         row_verdict(trial, VERDICT_BLOCKED, "not one: %s", strerrorname_np(trial->attack.error));
     else if (others_can(scene, trial, ask, what))
-        row_verdict(trial, VERDICT_CONTAINED, "%ju %s of %ju; the victim and the host can %s",
-                    (uintmax_t)reached, unit, (uintmax_t)limit, what);
+        row_verdict(trial, VERDICT_CONTAINED, "%ju %s%s; the victim and the host can %s",
+                    (uintmax_t)reached, unit, of, what);
 }
 
 static bool prepare_forks(struct scene *scene, struct trial *trial)
@@ -154,8 +157,8 @@ static void perform_tmpfs(struct scene *scene, struct trial *trial)
         attack_end(&trial->live);
         if (watchdog_arm(&scene->watchdog, scene->attacker.init, STORM_SECONDS) < 0)
             return;
-        error =
-            attack_inside(scene, "R-04", 3, argv, &trial->live, &trial->attack, why, sizeof(why));
+        error = attack_inside(&scene->attacker, "R-04", 3, argv, &trial->live, &trial->attack, why,
+                              sizeof(why));
         if (error < 0) {
             trial->attack = (struct fact){.error = ENOMEM};
             trial->attack.number[0] =
@@ -167,6 +170,25 @@ static void perform_tmpfs(struct scene *scene, struct trial *trial)
     judge_memory(scene, trial);
     if (!scene->unwalled && watchdog_disarm(&scene->watchdog, &saw) == 0 && saw.late)
         row_verdict(trial, VERDICT_LEAKED, "the host missed a heartbeat");
+}
+
+/* A step that was killed could not undo what it did. */
+static void clean_tmpfs(struct scene *scene, struct trial *trial)
+{
+    const char *const words[] = {"exec",
+                                 scene->attacker.machine,
+                                 "--",
+                                 "/bin/rm",
+                                 "-f",
+                                 "/dev/shm/croft-prove-fill",
+                                 "/dev/croft-prove-fill",
+                                 NULL};
+    char output[512];
+
+    attack_end(&trial->live);
+    /* It may have killed his whole machine, his own loss: it is then started again, empty. */
+    if (scene_croft(&scene->attacker, words, NULL, 0, output, sizeof(output)) != 0)
+        trial->before[0] = 0;
 }
 
 /* MiB free on the file system that holds Croft's state. */
@@ -241,12 +263,12 @@ static bool control_meets_end(const struct scene *scene, const struct trial *tri
 
 static void judge_inotify(struct scene *scene, struct trial *trial)
 {
-    judge_bound(scene, trial, UINT64_MAX, "inotify instances", CANARY_INOTIFY, "open one");
+    judge_bound(scene, trial, UNBOUNDED, "inotify instances", CANARY_INOTIFY, "open one");
 }
 
 static void judge_pipes(struct scene *scene, struct trial *trial)
 {
-    judge_bound(scene, trial, UINT64_MAX, "pipes of 1 MiB", CANARY_PIPE, "make one");
+    judge_bound(scene, trial, UNBOUNDED, "pipes of 1 MiB", CANARY_PIPE, "make one");
 }
 
 static bool prepare_files(struct scene *scene, struct trial *trial)
@@ -335,14 +357,13 @@ static bool prepare_burn(struct scene *scene, struct trial *trial)
 static void judge_burn(struct scene *scene, struct trial *trial)
 {
     struct canary_answer said = {0};
-    uid_t burners = scene->unwalled ? 0 : scene->attacker.root;
-    uint64_t before = hostproc_cpu_us(burners, BLOCK_IDS);
+    uint64_t before = hostproc_cpu_of_children(trial->live.host_pid);
 
     if (canary_question(&scene->victim_canary, CANARY_CPU, ASK_MS, &said) < 0) {
         row_verdict(trial, VERDICT_LEAKED, "the victim does not answer");
         return;
     }
-    uint64_t his = hostproc_cpu_us(burners, BLOCK_IDS) - before;
+    uint64_t his = hostproc_cpu_of_children(trial->live.host_pid) - before;
     uint64_t share = his + said.number ? said.number * 100 / (his + said.number) : 100;
     if (share < CPU_SHARE_LEAST)
         row_verdict(trial, VERDICT_LEAKED, "her one process got %ju %% of the CPU, his 8 the rest",
@@ -352,95 +373,140 @@ static void judge_burn(struct scene *scene, struct trial *trial)
                     (uintmax_t)(said.number / 1000), CANARY_CPU_MS, (uintmax_t)(his / 1000));
 }
 
-/* The middle one of a few writes with sync that the canary does. Return: us; 0 it cannot */
-static uint64_t write_latency(struct canary *canary)
-{
-    uint64_t us[LATENCY_ASKS];
-
-    for (size_t i = 0; i < LATENCY_ASKS; i++) {
-        struct canary_answer said = {0};
-        size_t j = i;
-
-        if (canary_question(canary, CANARY_WRITE, ASK_MS, &said) < 0 || said.error)
-            return 0;
-        for (; j > 0 && us[j - 1] > said.number; j--)
-            us[j] = us[j - 1];
-        us[j] = said.number;
-    }
-    return us[LATENCY_ASKS / 2];
-}
-
-static bool prepare_write_storm(struct scene *scene, struct trial *trial)
-{
-    row_arg(trial, "/");
-    row_control_arg(trial, "%s", scene->scratch);
-    row_both(trial, "%u", STORM_SECONDS / 4);
-    trial->before[0] = write_latency(&scene->victim_canary);
-    trial->before[1] = write_latency(&scene->host_canary);
-    return trial->before[0] && trial->before[1];
-}
-
-/* Slow is what a person notices: half a second, and many times what it was. */
-static void judge_write_storm(struct scene *scene, struct trial *trial)
-{
-    struct canary *canaries[] = {&scene->victim_canary, &scene->host_canary};
-    static const char *const who[] = {"the victim's", "the host's"};
-    uint64_t now[2];
-
-    for (size_t i = 0; i < ARRAY_LEN(canaries); i++) {
-        now[i] = write_latency(canaries[i]);
-        if (now[i] == 0 || (now[i] > LATENCY_SLOW_US && now[i] > 10 * trial->before[i])) {
-            row_verdict(trial, VERDICT_LEAKED, "%s 1 MiB write with sync went from %ju to %ju ms",
-                        who[i], (uintmax_t)(trial->before[i] / 1000), (uintmax_t)(now[i] / 1000));
-            return;
-        }
-    }
-    row_verdict(trial, VERDICT_CONTAINED, "write with sync, ms: victim %ju to %ju, host %ju to %ju",
-                (uintmax_t)(trial->before[0] / 1000), (uintmax_t)(now[0] / 1000),
-                (uintmax_t)(trial->before[1] / 1000), (uintmax_t)(now[1] / 1000));
-}
-
 const struct row rows_resources[] = {
-    {"R-01", SEVERITY_CRITICAL, "AC", "fork bomb", "pids controller",
-     .storm_seconds = STORM_SECONDS, .prepare = prepare_forks, .control = control_beyond_pids,
-     .judge = judge_forks},
-    {"R-02", SEVERITY_MEDIUM, "AC", "zombies that nobody reaps", "pids controller",
-     .storm_seconds = STORM_SECONDS, .prepare = prepare_forks, .control = control_beyond_pids,
-     .judge = judge_forks},
-    {"R-03", SEVERITY_CRITICAL, "AC", "memory hog past the limit", "memory controller",
-     .storm_seconds = STORM_SECONDS, .prepare = prepare_memory, .control = control_beyond_memory,
-     .judge = judge_memory},
-    {"R-04", SEVERITY_HIGH, "AC", "fill /dev/shm and /dev", "tmpfs size, memory controller",
-     .prepare = prepare_tmpfs, .perform = perform_tmpfs},
-    {"R-06", SEVERITY_HIGH, "AC", "write without end and never sync",
-     "dirty limit per volume; cgroup writeback on v2", .leaks_on_v1 = true,
-     .storm_seconds = STORM_SECONDS, .prepare = prepare_write_storm, .control = row_reaches,
-     .judge = judge_write_storm},
-    {"R-09", SEVERITY_MEDIUM, "AC", "pipes of 1 MiB until refused", "one block of ids per user",
-     .storm_seconds = STORM_SECONDS, .room = ROOM_NOBODY, .unwalled_as = AS_VICTIM_ROOT,
-     .prepare = prepare_small_budget, .control = control_meets_end, .judge = judge_pipes},
-    {"R-11", SEVERITY_HIGH, "AC", "open files until refused", "RLIMIT_NOFILE",
-     .storm_seconds = STORM_SECONDS, .prepare = prepare_files, .control = row_reaches,
-     .judge = judge_files},
-    {"R-15", SEVERITY_MEDIUM, "AC", "fill the kernel's key store", "seccomp",
-     .prepare = prepare_keys, .control = row_reaches, .judge = judge_keys},
-    {"R-18", SEVERITY_CRITICAL, "AC", "fill the disk", "one preallocated volume per user",
-     .storm_seconds = STORM_SECONDS, .prepare = prepare_disk, .control = control_beyond_disk,
-     .judge = judge_disk},
-    {"R-20", SEVERITY_HIGH, "AC", "all inotify instances", "one keeper id per user",
-     .storm_seconds = STORM_SECONDS, .room = ROOM_NOBODY, .unwalled_as = AS_VICTIM_KEEPER,
-     .prepare = prepare_small_budget, .control = control_meets_end, .judge = judge_inotify},
-    {"R-23", SEVERITY_CRITICAL, "AC", "be the same host id as the victim, or the host's root",
-     "user namespace, one block of ids per user", .prepare = prepare_ids, .control = row_reaches,
-     .judge = judge_ids},
-    {"R-28", SEVERITY_CRITICAL, "AC", "burn all CPUs with 8 processes", "cpu controller per user",
-     .storm_seconds = STORM_SECONDS, .prepare = prepare_burn, .control = row_reaches,
-     .judge = judge_burn},
-    {"R-31", SEVERITY_HIGH, "AC", "sync after every 4 KiB",
-     "an own file system and journal per user", .leaks_on_v1 = true, .storm_seconds = STORM_SECONDS,
-     .prepare = prepare_write_storm, .control = row_reaches, .judge = judge_write_storm},
-    {"R-37", SEVERITY_MEDIUM, "AC", "use up all inodes", "an own file system per user",
-     .storm_seconds = STORM_SECONDS, .prepare = prepare_inodes, .control = control_inodes,
-     .judge = judge_inodes},
+    {
+        "R-01",
+        SEVERITY_CRITICAL,
+        "AC",
+        "fork bomb",
+        "pids controller",
+        .storm_seconds = STORM_SECONDS,
+        .prepare = prepare_forks,
+        .control = control_beyond_pids,
+        .judge = judge_forks,
+    },
+    {
+        "R-02",
+        SEVERITY_MEDIUM,
+        "AC",
+        "zombies that nobody reaps",
+        "pids controller",
+        .storm_seconds = STORM_SECONDS,
+        .prepare = prepare_forks,
+        .control = control_beyond_pids,
+        .judge = judge_forks,
+    },
+    {
+        "R-03",
+        SEVERITY_CRITICAL,
+        "AC",
+        "memory hog past the limit",
+        "memory controller",
+        .storm_seconds = STORM_SECONDS,
+        .prepare = prepare_memory,
+        .control = control_beyond_memory,
+        .judge = judge_memory,
+    },
+    {
+        "R-04",
+        SEVERITY_HIGH,
+        "AC",
+        "fill /dev/shm and /dev",
+        "tmpfs size, memory controller",
+        .prepare = prepare_tmpfs,
+        .perform = perform_tmpfs,
+        .clean = clean_tmpfs,
+    },
+    {
+        "R-09",
+        SEVERITY_MEDIUM,
+        "AC",
+        "pipes of 1 MiB until refused",
+        "one block of ids per user",
+        .storm_seconds = STORM_SECONDS,
+        .room = ROOM_NOBODY,
+        .unwalled_as = AS_VICTIM_ROOT,
+        .prepare = prepare_small_budget,
+        .control = control_meets_end,
+        .judge = judge_pipes,
+    },
+    {
+        "R-11",
+        SEVERITY_HIGH,
+        "AC",
+        "open files until refused",
+        "RLIMIT_NOFILE",
+        .storm_seconds = STORM_SECONDS,
+        .prepare = prepare_files,
+        .control = row_reaches,
+        .judge = judge_files,
+    },
+    {
+        "R-15",
+        SEVERITY_MEDIUM,
+        "AC",
+        "fill the kernel's key store",
+        "seccomp",
+        .prepare = prepare_keys,
+        .control = row_reaches,
+        .judge = judge_keys,
+    },
+    {
+        "R-18",
+        SEVERITY_CRITICAL,
+        "AC",
+        "fill the disk",
+        "one preallocated volume per user",
+        .storm_seconds = STORM_SECONDS,
+        .prepare = prepare_disk,
+        .control = control_beyond_disk,
+        .judge = judge_disk,
+    },
+    {
+        "R-20",
+        SEVERITY_HIGH,
+        "AC",
+        "all inotify instances",
+        "one keeper id per user",
+        .storm_seconds = STORM_SECONDS,
+        .room = ROOM_NOBODY,
+        .unwalled_as = AS_VICTIM_KEEPER,
+        .prepare = prepare_small_budget,
+        .control = control_meets_end,
+        .judge = judge_inotify,
+    },
+    {
+        "R-23",
+        SEVERITY_CRITICAL,
+        "AC",
+        "be the same host id as the victim, or the host's root",
+        "user namespace, one block of ids per user",
+        .prepare = prepare_ids,
+        .control = row_reaches,
+        .judge = judge_ids,
+    },
+    {
+        "R-28",
+        SEVERITY_CRITICAL,
+        "AC",
+        "burn all CPUs with 8 processes",
+        "cpu controller per user",
+        .storm_seconds = STORM_SECONDS,
+        .unwalled_as = AS_VICTIM_MACHINE,
+        .prepare = prepare_burn,
+        .control = row_reaches,
+        .judge = judge_burn,
+    },
+    {
+        "R-37",
+        SEVERITY_MEDIUM,
+        "AC",
+        "use up all inodes",
+        "an own file system per user",
+        .storm_seconds = STORM_SECONDS,
+        .prepare = prepare_inodes,
+        .control = control_inodes,
+        .judge = judge_inodes,
+    },
 };
 const size_t rows_resources_count = ARRAY_LEN(rows_resources);

@@ -276,13 +276,16 @@ static int look_at(struct scene *scene, struct party *party, struct err *err)
                                 "--inside",   "stand", NULL};
     struct child child = CHILD_NONE;
     char line[2048], said[200] = "";
+    struct fact fact;
     uint64_t uid = 0;
     pid_t pid = 0;
 
     (void)scene;
+    party->init = 0;
     if (child_exec(argv, party->uid, party->gid, &child) == 0 &&
-        child_line(&child, line, sizeof(line), CROFT_TIMEOUT_MS) > 0) {
-        pid = hostproc_by_stdin(child.in, child.pid);
+        child_line(&child, line, sizeof(line), CROFT_TIMEOUT_MS) > 0 &&
+        fact_parse(line, &fact) == 0) {
+        pid = hostproc_find(fact.pid, fact.pid_space);
         party->init = pid ? hostproc_init_of(pid) : 0;
     }
     if (pid && hostproc_field(pid, "Uid:", false, &uid) == 0)
@@ -316,7 +319,7 @@ static int start_victim_canary(struct scene *scene)
     if (error == 0)
         error = canary_greet(canary);
     if (error == 0)
-        canary->host_pid = hostproc_by_stdin(canary->child.in, canary->child.pid);
+        canary->host_pid = hostproc_find((uint64_t)canary->start.pid, canary->start.pid_space);
     return error == 0 && canary->host_pid == 0 ? -ESRCH : error;
 }
 
@@ -337,14 +340,6 @@ static int start_canary(struct scene *scene, struct err *err)
     return 0;
 }
 
-/* Whether the machine that we knew is still there. */
-static bool is_up(const struct party *party)
-{
-    uint64_t inside = 0;
-
-    return hostproc_field(party->init, "NSpid:", true, &inside) == 0 && inside == 1;
-}
-
 int scene_ready(struct scene *scene, struct err *err)
 {
     struct party *parties[] = {&scene->victim, &scene->attacker};
@@ -353,7 +348,7 @@ int scene_ready(struct scene *scene, struct err *err)
         const char *const words[] = {"start", parties[i]->machine, NULL};
         char output[OUTPUT_SIZE];
 
-        if (is_up(parties[i]))
+        if (look_at(scene, parties[i], err) == 0)
             continue;
         if (scene_croft(parties[i], words, NULL, 0, output, sizeof(output)) != 0)
             return err_set(err, OUTCOME_FAILED, "%s's machine does not start again: %s",

@@ -7,12 +7,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
 
-/* The line: this word, error, the numbers, the text as hexadecimal digits ("-": none). */
+/* The line: this word, error, pid, pid namespace, the numbers, the text as hexadecimal digits ("-":
+ * none). */
 #define FACT_WORD      "croft-fact"
 #define FACT_LINE_SIZE (256 + 2 * FACT_TEXT_SIZE)
 
@@ -53,6 +55,8 @@ int step_serve(const struct step *step, int argc, char **argv, int in, int out)
 
     alarm(STEP_SECONDS);
     step->act(&run);
+    run.fact.pid = (uint64_t)getpid();
+    run.fact.pid_space = step_pid_space();
     if (fact_write(&run.fact, out) < 0)
         return 1;
     while (read(in, &byte, 1) > 0)
@@ -60,6 +64,13 @@ int step_serve(const struct step *step, int argc, char **argv, int in, int out)
     if (step->undo)
         step->undo(&run);
     return 0;
+}
+
+uint64_t step_pid_space(void)
+{
+    struct stat meta;
+
+    return stat("/proc/self/ns/pid", &meta) == 0 ? meta.st_ino : 0;
 }
 
 const char *step_arg(const struct step_run *run, int i)
@@ -111,9 +122,10 @@ static int fact_write(const struct fact *fact, int out)
 
     if (fact->text_size)
         str_hex((const uint8_t *)fact->text, fact->text_size, hex);
-    if (str_format(line, sizeof(line), FACT_WORD " %d %ju %ju %ju %ju %s\n", fact->error,
-                   (uintmax_t)fact->number[0], (uintmax_t)fact->number[1],
-                   (uintmax_t)fact->number[2], (uintmax_t)fact->number[3], hex) < 0)
+    if (str_format(line, sizeof(line), FACT_WORD " %d %ju %ju %ju %ju %ju %ju %s\n", fact->error,
+                   (uintmax_t)fact->pid, (uintmax_t)fact->pid_space, (uintmax_t)fact->number[0],
+                   (uintmax_t)fact->number[1], (uintmax_t)fact->number[2],
+                   (uintmax_t)fact->number[3], hex) < 0)
         return -EMSGSIZE;
     return fd_write_full(out, line, strlen(line));
 }
@@ -150,9 +162,11 @@ int fact_parse(const char *line, struct fact *ret_fact)
     if (!word || str_u64(word, 0, 4096, &error) < 0)
         return -EPROTO;
     fact.error = (int)error;
-    for (size_t i = 0; i < FACT_NUMBERS; i++) {
+    uint64_t *const fields[] = {&fact.pid,       &fact.pid_space, &fact.number[0],
+                                &fact.number[1], &fact.number[2], &fact.number[3]};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         word = next_word(&at);
-        if (!word || str_u64(word, 0, UINT64_MAX, &fact.number[i]) < 0)
+        if (!word || str_u64(word, 0, UINT64_MAX, fields[i]) < 0)
             return -EPROTO;
     }
     word = next_word(&at);

@@ -23,11 +23,14 @@
 /*
  * What a step found out. The meaning of number[] stands over each step.
  *
- * error: errno of the last refusal; 0: nothing was refused
- * text:  bytes the step read, or names for the report; text_size of them
+ * pid, pid_space: where the step ran, as it sees itself: number and pid namespace, by which the
+ * host finds it again error: errno of the last refusal; 0: nothing was refused text:  bytes the
+ * step read, or names for the report; text_size of them
  */
 struct fact {
     int error;
+    uint64_t pid;
+    uint64_t pid_space;
     uint64_t number[FACT_NUMBERS];
     size_t text_size;
     char text[FACT_TEXT_SIZE + 1];
@@ -76,6 +79,9 @@ const struct step *step_find(const char *name);
  * Return: exit status of the process
  */
 int step_serve(const struct step *step, int argc, char **argv, int in, int out);
+
+/** step_pid_space() - the number of this process's pid namespace. Return: 0 not known */
+uint64_t step_pid_space(void);
 
 /** step_arg() - Return: argument @i; "" when it was not given */
 const char *step_arg(const struct step_run *run, int i);
