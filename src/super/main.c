@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -24,6 +25,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,6 +92,9 @@ static int settle(struct super *super)
 
     umask(022);
     if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        return -errno;
+    /* Whoever started Croft may hold keys in the session's ring; everything would inherit them. */
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
         return -errno;
     auto_close adj = path_root("/proc/self/oom_score_adj", O_WRONLY);
     if (adj < 0 || fd_write_full(adj, OOM_SCORE_ADJ, strlen(OOM_SCORE_ADJ)) < 0)
