@@ -38,6 +38,7 @@
 #include "base/str.h"
 #include "linux/path.h"
 #include "linux/volume.h"
+#include "monitor/changes.h"
 #include "monitor/images.h"
 #include "monitor/monitor.h"
 #include "monitor/sessions.h"
@@ -483,7 +484,7 @@ static void on_ended(void *data, struct exit_status status)
     else if (instance->flags & PLAN_REMOVE)
         instance_discard(instance);
     volume_keep_spares(user);
-    user_at_rest(user);
+    changes_at_rest(user);
     shutdown_progress(monitor);
 }
 
@@ -509,7 +510,7 @@ static void start_failed(struct instance *instance, const struct err *err)
         session_failed(session, err);
     else
         request_finish(starter, err);
-    user_at_rest(user);
+    changes_at_rest(user);
     shutdown_progress(monitor);
 }
 

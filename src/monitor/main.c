@@ -33,6 +33,7 @@
 #include "croft-paths.h"
 #include "linux/path.h"
 #include "linux/volume.h"
+#include "monitor/changes.h"
 #include "monitor/instances.h"
 #include "monitor/monitor.h"
 #include "monitor/sandbox.h"
@@ -168,7 +169,7 @@ static int stage_adoption(struct monitor *monitor, struct err *err)
 {
     (void)err; /* what cannot be taken over is one user's trouble, not everybody's */
     instances_adopt(monitor);
-    users_resume(monitor);
+    changes_resume(monitor);
     return 0;
 }
 

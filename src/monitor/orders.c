@@ -18,15 +18,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "monitor/changes.h"
 #include "monitor/images.h"
 #include "monitor/launch.h"
 #include "monitor/monitor.h"
 #include "monitor/sessions.h"
 #include "monitor/shutdown.h"
 
-static int order_user_add(struct request *request, struct user *user, struct err *err);
-static int order_user_set(struct request *request, struct user *user, struct err *err);
-static int order_user_remove(struct request *request, struct user *user, struct err *err);
 static int order_signal(struct request *request, struct user *user, struct err *err);
 static int order_host_status(struct request *request, struct user *user, struct err *err);
 static int check_who(const struct request *request, const struct order_rule *rule,
@@ -36,9 +34,9 @@ static void record_refusal(struct request *request, const struct order_rule *rul
                            struct user *user, const struct err *err);
 
 const struct order_rule order_rules[ORDER_TYPE_COUNT] = {
-    [ORDER_USER_ADD] = {WHO_ADMIN, RECORD_USER_ADD, order_user_add},
-    [ORDER_USER_SET] = {WHO_ADMIN, RECORD_USER_SET, order_user_set},
-    [ORDER_USER_REMOVE] = {WHO_ADMIN, RECORD_USER_REMOVE, order_user_remove},
+    [ORDER_USER_ADD] = {WHO_ADMIN, RECORD_USER_ADD, change_order_add},
+    [ORDER_USER_SET] = {WHO_ADMIN, RECORD_USER_SET, change_order_set},
+    [ORDER_USER_REMOVE] = {WHO_ADMIN, RECORD_USER_REMOVE, change_order_remove},
     [ORDER_LAUNCH] = {WHO_USER, RECORD_LAUNCH, launch_order_launch},
     [ORDER_RUN] = {WHO_USER, RECORD_RUN, launch_order_run},
     [ORDER_START] = {WHO_USER, RECORD_START, launch_order_start},
@@ -77,32 +75,6 @@ int order_stranger(const struct peer *peer, struct err *err)
 {
     return err_set(err, OUTCOME_NOT_PERMITTED,
                    "uid %u is no Croft user; ask an admin: croft user add NAME", peer->uid);
-}
-
-/*
- * Safe for an admin, who is not trusted with more than this: the name is [a-z][a-z0-9-]*, the
- * numbers are held against what the host has, ids come from the records, and croft-setup refuses a
- * name that the host knows.
- */
-static int order_user_add(struct request *request, struct user *user, struct err *err)
-{
-    (void)user; /* who orders it; the one that it is about is in the order */
-    return user_add(request, err);
-}
-
-/* Safe for an admin: as user add; a disk cannot be changed by it, nor an id. */
-static int order_user_set(struct request *request, struct user *user, struct err *err)
-{
-    (void)user;
-    return user_set(request, err);
-}
-
-/* Safe for an admin: it is what he may do; the disk stays unless he says --purge, the records stay.
- */
-static int order_user_remove(struct request *request, struct user *user, struct err *err)
-{
-    (void)user;
-    return user_remove(request, err);
 }
 
 /* Safe for a stranger: the signal goes to the process that this very connection started, by pidfd.

@@ -7,7 +7,7 @@
  * and what an admin did to her. Replay builds the world from the outcomes; an intent without an
  * outcome is what a crash interrupted, and is looked at by whoever resumes it:
  *
- *   user add, user rm     users_resume() takes it back, or finishes it
+ *   user add, user rm     changes_resume() takes it back, or finishes it
  *   launch, run           the instance is taken over if its processes are there, else discarded
  *   everything else       changed nothing that the world would not show
  *
@@ -29,6 +29,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "linux/path.h"
+#include "monitor/changes.h"
 #include "monitor/images.h"
 #include "monitor/instances.h"
 #include "monitor/monitor.h"
@@ -274,7 +275,7 @@ static void replay_host(const struct record *record, const void *payload, size_t
         memcpy(&about, payload, sizeof(about));
     switch ((enum record_type)record->type) {
     case RECORD_USER_ADD:
-        users_unfinished(monitor, record->name, RECORD_USER_ADD, !is_intent);
+        changes_unfinished(monitor, record->name, RECORD_USER_ADD, !is_intent);
         if (has_user && about.slot >= monitor->users.next_slot)
             monitor->users.next_slot = about.slot + 1;
         if (is_ok && has_user)
@@ -286,7 +287,7 @@ static void replay_host(const struct record *record, const void *payload, size_t
             user_fill(user, &about);
         break;
     case RECORD_USER_REMOVE:
-        users_unfinished(monitor, record->name, RECORD_USER_REMOVE, !is_intent);
+        changes_unfinished(monitor, record->name, RECORD_USER_REMOVE, !is_intent);
         user = users_by_name(monitor, record->name);
         if (is_ok && user != NULL)
             user_drop(user);

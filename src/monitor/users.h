@@ -21,6 +21,7 @@ struct import;
 struct session;
 struct sweep;
 struct unfinished;
+struct change;
 
 #define GROUP_NAME_SIZE 96U
 
@@ -53,10 +54,14 @@ struct user {
     struct sweep *sweeps;
 };
 
-/* next_slot: never given back (invariant 2) */
+/*
+ * unfinished, removals: see changes.c
+ * next_slot: never given back (invariant 2)
+ */
 struct users {
     struct user *first;
     struct unfinished *unfinished;
+    struct change *removals;
     uint32_t next_slot;
 };
 
@@ -92,9 +97,6 @@ nodiscard int user_need(struct user *user, struct err *err);
  */
 nodiscard int user_need_groups(struct user *user, struct err *err);
 
-/** user_at_rest() - a running instance of hers has ended: goes on with what waited for it */
-void user_at_rest(struct user *user);
-
 /** user_groups_remove() - removes the groups. Return: 0; -EBUSY something in them still ends;
  * -errno */
 nodiscard int user_groups_remove(struct user *user);
@@ -120,17 +122,5 @@ bool user_full(const struct user *user, const char *what, const struct cgroup_li
 
 /** user_envelope() - her limits as those of the group "all" */
 struct cgroup_limits user_envelope(const struct user *user);
-
-/* The orders; each returns 0, an outcome with @err set, or REQUEST_PENDING. */
-nodiscard int user_add(struct request *request, struct err *err);
-nodiscard int user_set(struct request *request, struct err *err);
-nodiscard int user_remove(struct request *request, struct err *err);
-
-/** users_resume() - finishes additions and removals that a crash cut in two */
-void users_resume(struct monitor *monitor);
-
-/** users_unfinished() - replay: an addition or removal of @name has only its intent; or no longer
- */
-void users_unfinished(struct monitor *monitor, const char *name, enum record_type type, bool done);
 
 #endif
