@@ -399,9 +399,14 @@ static void exec_not_executed(struct session *session, uint32_t stage, int error
 {
     const struct exit_status status = {
         .code = stage == READY_EXEC && error == -ENOENT ? EXIT_NO_PROGRAM : EXIT_CANNOT_RUN};
+    const struct command *command = request_body(session->request);
+    const char *program = command->strings + strlen(command->strings) + 1; /* after the directory */
+    char what[128];
     struct err err;
 
-    runner_sentence(&err, "run a command in", session->name, stage, error);
+    if (str_format(what, sizeof(what), "run '%.100s' in", program) < 0)
+        what[0] = '\0';
+    runner_sentence(&err, what, session->name, stage, error);
     deed_end(session->user->monitor, &session->deed, DURABLE_SOON, &err, NULL);
     session_running(session, session->master);
     session_ended(session, status, err.text);
