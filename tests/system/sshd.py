@@ -9,9 +9,10 @@ import pathlib
 import socket
 import subprocess
 
-from harness import PATHS, Terminal, run, until
+from harness import BIN, PATHS, Terminal, run, until
 
-SNIPPET = pathlib.Path("/etc/ssh/sshd_config.d/croft.conf")
+SNIPPET = (pathlib.Path("/etc") if BIN.parent == pathlib.Path("/usr/bin") else BIN.parent.parent / "etc") \
+    / "ssh/sshd_config.d/croft.conf"
 
 CONFIG = """
 Include {snippet}
