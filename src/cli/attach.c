@@ -207,6 +207,14 @@ static bool all_ended(const struct session *session)
     return pump_done(&session->pump[STREAM_OUT]) && pump_done(&session->pump[STREAM_ERR]);
 }
 
+/* Over ssh, whose server leaves the command's processes alone when a connection breaks. */
+static bool is_lost(const struct session *session)
+{
+    return session->attach->remote && !session->exited && !session->gave_up &&
+           session->pump[STREAM_OUT].reader_gone &&
+           (session->attach->tty || session->pump[STREAM_ERR].reader_gone);
+}
+
 static int relay(struct session *session, struct err *err)
 {
     struct pollfd polls[SLOT_COUNT];
@@ -234,8 +242,7 @@ static int relay(struct session *session, struct err *err)
             continue;
         for (size_t i = 0; i < STREAM_COUNT; i++)
             pump_work(&session->pump[i], &polls[SLOT_STREAM + 2 * i]);
-        if (session->pump[STREAM_OUT].hung_up && !session->exited && !session->gave_up &&
-            give_up(session, SIGHUP, err) != 0)
+        if (is_lost(session) && give_up(session, SIGHUP, err) != 0)
             return (int)err->outcome;
         if (polls[SLOT_SIGNAL].revents != 0 && on_signal(session, err) != 0)
             return (int)err->outcome;

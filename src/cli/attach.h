@@ -25,10 +25,17 @@
 #define EXIT_CANNOT_RUN 126
 #define EXIT_NO_PROGRAM 127
 
-/* tty: -t; input: -i; started: filled in: whether the command was running at any time */
+/*
+ * tty: -t; input: -i
+ * remote:  the streams are sshd's: when nobody reads the output any more, the connection is lost
+ * program: for the sentence when it cannot be executed
+ * started: filled in: whether the command was running at any time
+ */
 struct attach {
     bool tty;
     bool input;
+    bool remote;
+    const char *program;
     bool started;
 };
 

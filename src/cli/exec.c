@@ -70,13 +70,13 @@ int verb_exec(const struct cli *cli, int argc, char **argv, struct err *err)
     int status = EXIT_CROFT;
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 1, &words, err);
 
-    (void)cli;
     if (r != 0)
         return r;
     if (words.count != 1 || words.rest_count == 0)
         return err_set(err, OUTCOME_USAGE, "give a machine and a command");
     entry.machine = words.item[0];
     entry.command = (const char *const *)words.rest;
+    entry.attach.remote = cli->gate;
     r = enter(&entry, -1, &status, err);
     return r == 0 ? status : EXIT_CROFT;
 }
@@ -89,14 +89,13 @@ int verb_shell(const struct cli *cli, int argc, char **argv, struct err *err)
     int status = EXIT_CROFT;
     int r = option_parse(NULL, 0, argc, argv, 0, &words, err);
 
-    (void)cli;
     if (r != 0)
         return r;
     if (words.count > 1 || words.rest_count != 0)
         return err_set(err, OUTCOME_USAGE, "give one machine, or none for " HOME_MACHINE);
     if (words.count == 1)
         entry.machine = words.item[0];
-    entry.attach = (struct attach){.tty = isatty(STDIN_FILENO), .input = true};
+    entry.attach = (struct attach){.tty = isatty(STDIN_FILENO), .input = true, .remote = cli->gate};
     r = enter(&entry, -1, &status, err);
     return r == 0 ? status : EXIT_CROFT;
 }
@@ -115,11 +114,10 @@ int verb_login(const struct cli *cli, int argc, char **argv, struct err *err)
     int status = EXIT_CROFT;
     int r;
 
-    (void)cli;
     if (argc != 0 && (argc != 2 || strcmp(argv[0], "--") != 0))
         return err_set(err, OUTCOME_USAGE, "login takes no words");
     entry.command = argc == 0 ? shell : line;
-    entry.attach = (struct attach){.tty = isatty(STDIN_FILENO), .input = true};
+    entry.attach = (struct attach){.tty = isatty(STDIN_FILENO), .input = true, .remote = cli->gate};
     if (value != NULL && str_format(language, sizeof(language), "LANG=%s", value) == 0)
         entry.env.item[entry.env.count++] = language;
     r = door_open(&sock, err);
@@ -163,6 +161,7 @@ static int enter(struct entry *entry, int sock, int *ret_status, struct err *err
     struct order order;
     int r = attach_check(&entry->attach, err);
 
+    entry->attach.program = entry->command[0];
     if (r == 0)
         r = door_order(&order, ORDER_EXEC, "a machine", entry->machine, err);
     if (r == 0)

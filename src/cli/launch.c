@@ -145,7 +145,6 @@ int verb_run(const struct cli *cli, int argc, char **argv, struct err *err)
     int status = EXIT_CROFT;
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 1, &words, err);
 
-    (void)cli;
     if (r != 0)
         return r;
     if (words.count != 1)
@@ -155,6 +154,8 @@ int verb_run(const struct cli *cli, int argc, char **argv, struct err *err)
     attach = (struct attach){
         .tty = wish.tty,
         .input = wish.input,
+        .remote = cli->gate,
+        .program = wish.command != NULL ? wish.command[0] : wish.image,
     };
     r = attach_check(&attach, err);
     if (r == 0)

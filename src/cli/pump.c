@@ -23,7 +23,7 @@ void pump_init(struct pump *pump, int from, bool own_from, int to, bool own_to)
     pump->to = to;
     pump->own_from = own_from;
     pump->own_to = own_to;
-    pump->hung_up = false;
+    pump->reader_gone = false;
     pump->bytes_read = 0;
     pump->start = 0;
     pump->end = 0;
@@ -54,7 +54,7 @@ void pump_watch(const struct pump *pump, struct pollfd polls[2])
 void pump_work(struct pump *pump, const struct pollfd polls[2])
 {
     if (polls[1].fd >= 0 && (polls[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
-        pump->hung_up = pump->piece == 0;
+        pump->reader_gone = true;
         /* Nobody reads any more: the writer has to learn it, as it would from a plain pipe. */
         pump_stop(pump);
         return;
@@ -125,6 +125,8 @@ static void work_write(struct pump *pump)
         pump->start += (size_t)put;
         return;
     }
-    if (errno != EAGAIN && errno != EINTR)
-        pump_stop(pump);
+    if (errno == EAGAIN || errno == EINTR)
+        return;
+    pump->reader_gone = true;
+    pump_stop(pump);
 }

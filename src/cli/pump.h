@@ -27,7 +27,7 @@ struct pump {
     int to;
     bool own_from;
     bool own_to;
-    bool hung_up;
+    bool reader_gone;
     uint64_t bytes_read;
     size_t piece; /* most that one write() to .to may take without blocking; 0: it is a socket */
     size_t start;
