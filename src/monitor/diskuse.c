@@ -64,7 +64,10 @@ static void look_later(struct monitor *monitor)
 static void on_look(void *data)
 {
     struct monitor *monitor = data;
-    for (struct user *user = monitor->users.first; user != NULL; user = user->next)
+    for (struct user *user = monitor->users.first; user != NULL; user = user->next) {
         diskuse_look(user);
+        if (user->volume.spares_freed)
+            volume_keep_spares(user); /* she may have made room since */
+    }
     look_later(monitor);
 }

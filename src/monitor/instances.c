@@ -422,6 +422,7 @@ static void on_waiting(void *data, int *master)
 {
     struct instance *instance = data;
     instance->master = take_fd(master);
+    volume_take_back(instance->user);
     runner_go(instance->runner);
 }
 

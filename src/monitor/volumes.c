@@ -59,6 +59,7 @@ static void clear_stage(struct user *user);
 static void count_trash(struct user *user);
 static bool is_at_limit(const struct user *user, uint64_t inodes, uint64_t bytes);
 static void spare_name(unsigned int number, char name[VOLUME_NAME_SIZE]);
+static void make_spares(struct user *user);
 static void trash_later(struct user *user, uint64_t wait_ms);
 static void on_trash_due(void *data);
 static int remover_start(struct user *user);
@@ -135,29 +136,42 @@ void volume_make_room(struct user *user)
 {
     char name[VOLUME_NAME_SIZE];
 
-    if (user->volume.spares_freed || !is_at_limit(user, START_NEEDS_INODES, START_NEEDS_BYTES))
+    if (!is_at_limit(user, START_NEEDS_INODES, START_NEEDS_BYTES))
         return;
     auto_close spare = volume_dir(user, "spare");
     if (spare < 0)
         return;
-    for (unsigned int i = 0; i < SPARE_INODES; i++) {
-        spare_name(i, name);
-        if (path_unlink(spare, name) < 0)
-            break; /* freed before */
-    }
-    if (path_unlink(spare, SPARE_BYTES_FILE) < 0)
-        errno = 0; /* freed before, or never made */
     user->volume.spares_freed = true;
+    /* No more than one start needs: what is freed is hers, and she may fill that as well. */
+    int rc = 0;
+    for (unsigned int i = 0; i < SPARE_INODES && is_at_limit(user, START_NEEDS_INODES, 0); i++) {
+        spare_name(i, name);
+        rc = path_unlink(spare, name); /* one that was freed before is not there */
+    }
+    if ((rc == 0 || rc == -ENOENT) && is_at_limit(user, 0, START_NEEDS_BYTES))
+        rc = path_unlink(spare, SPARE_BYTES_FILE);
+    if (rc < 0 && rc != -ENOENT)
+        log_line(LOG_LEVEL_WARNING, "cannot free the spares of %s: %s", user->name, strerror(-rc));
 }
 
 void volume_keep_spares(struct user *user)
 {
+    /* Twice what they take, so that a user at her limit does not see them come and go. */
+    if (user->volume.root >= 0 &&
+        !is_at_limit(user, 2 * SPARE_INODES + START_NEEDS_INODES, 2 * SPARE_BYTES))
+        make_spares(user);
+}
+
+void volume_take_back(struct user *user)
+{
+    if (user->volume.spares_freed)
+        make_spares(user);
+}
+
+static void make_spares(struct user *user)
+{
     char name[VOLUME_NAME_SIZE];
 
-    /* Twice what they take, so that a user at her limit does not see them come and go. */
-    if (user->volume.root < 0 ||
-        is_at_limit(user, 2 * SPARE_INODES + START_NEEDS_INODES, 2 * SPARE_BYTES))
-        return;
     auto_close spare = volume_dir(user, "spare");
     if (spare < 0)
         return;
@@ -168,8 +182,11 @@ void volume_keep_spares(struct user *user)
             return;
     }
     auto_close bytes = path_create(spare, SPARE_BYTES_FILE, O_WRONLY, 0600);
-    if (bytes >= 0 && fallocate(bytes, 0, 0, (off_t)SPARE_BYTES) < 0)
-        return; /* its inode is a spare too */
+    if (bytes < 0 && bytes != -EEXIST)
+        return;
+    if (bytes >= 0 && fallocate(bytes, 0, 0, (off_t)SPARE_BYTES) < 0 &&
+        path_unlink(spare, SPARE_BYTES_FILE) <= 0)
+        return; /* not now: an empty one would look as if it were made */
     user->volume.spares_freed = false;
 }
 

@@ -16,6 +16,7 @@ struct runner;
 
 /*
  * root:    the root of the mounted volume; -1: not mounted
+ * spares_freed: some are missing
  * remover: empties the trash; NULL: it rests
  */
 struct volume {
@@ -40,11 +41,19 @@ nodiscard int volume_need(struct user *user, struct err *err);
  * Return: 0; -errno */
 nodiscard int volume_release(struct user *user);
 
-/** volume_make_room() - frees the spare inodes and bytes when she is at the limit of her disk */
+/** volume_make_room() - frees as many spares as one start needs when her disk is full */
 void volume_make_room(struct user *user);
 
 /** volume_keep_spares() - makes the spares again when there is room */
 void volume_keep_spares(struct user *user);
+
+/**
+ * volume_take_back() - makes again what volume_make_room() freed and the start did not keep
+ *
+ * Mounting an overlay takes inodes only for a moment. Called before the first instruction of hers,
+ * which would fill them: so a full disk can be started on again and again.
+ */
+void volume_take_back(struct user *user);
 
 /** volume_dir() - opens a directory of the volume: "layers", "instances/NAME"... Return: fd; -errno
  */
