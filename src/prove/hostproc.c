@@ -108,7 +108,7 @@ struct pid_search {
     pid_t found;
 };
 
-static uint64_t pid_space_of(pid_t pid)
+uint64_t hostproc_space(pid_t pid)
 {
     char path[64];
     struct stat meta;
@@ -124,7 +124,7 @@ static void match_pid(pid_t pid, void *data)
     uint64_t inside = 0;
 
     if (!search->found && hostproc_field(pid, "NSpid:", true, &inside) == 0 &&
-        inside == search->pid && pid_space_of(pid) == search->pid_space)
+        inside == search->pid && hostproc_space(pid) == search->pid_space)
         search->found = pid;
 }
 
@@ -165,31 +165,27 @@ pid_t hostproc_by_exe(const char *path)
 
 pid_t hostproc_init_of(pid_t pid)
 {
-    return hostproc_find(1, pid_space_of(pid));
+    return hostproc_find(1, hostproc_space(pid));
 }
 
-struct range_sum {
-    uid_t first;
-    uint32_t count;
+struct space_sum {
+    uint64_t pid_space;
     size_t processes;
 };
 
 static void add_process(pid_t pid, void *data)
 {
-    struct range_sum *sum = data;
-    uint64_t uid = 0;
+    struct space_sum *sum = data;
 
-    if (hostproc_field(pid, "Uid:", false, &uid) < 0 || uid < sum->first ||
-        uid - sum->first >= sum->count)
-        return;
-    sum->processes++;
+    sum->processes += hostproc_space(pid) == sum->pid_space;
 }
 
-size_t hostproc_count(uid_t first, uint32_t count)
+size_t hostproc_count(uint64_t pid_space)
 {
-    struct range_sum sum = {.first = first, .count = count};
+    struct space_sum sum = {.pid_space = pid_space};
 
-    each_process(add_process, &sum);
+    if (pid_space)
+        each_process(add_process, &sum);
     return sum.processes;
 }
 

@@ -26,8 +26,11 @@ pid_t hostproc_by_exe(const char *path);
 /** hostproc_init_of() - pid 1 of the pid namespace that @pid is in. Return: its host pid; 0 none */
 pid_t hostproc_init_of(pid_t pid);
 
-/** hostproc_count() - processes whose real uid lies in first..first + count - 1 */
-size_t hostproc_count(uid_t first, uint32_t count);
+/** hostproc_space() - the number of @pid's pid namespace. Return: 0 not known */
+uint64_t hostproc_space(pid_t pid);
+
+/** hostproc_count() - processes in that pid namespace */
+size_t hostproc_count(uint64_t pid_space);
 
 /** hostproc_cpu_of_children() - CPU time of the living children of @pid, in microseconds */
 uint64_t hostproc_cpu_of_children(pid_t pid);

@@ -16,13 +16,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "croft-paths.h"
 #include "linux/path.h"
 
 #define SSHD        "/usr/sbin/sshd"
 #define SSH         "/usr/bin/ssh"
 #define KEYGEN      "/usr/bin/ssh-keygen"
-#define SETTINGS    "/etc/ssh/sshd_config.d/croft.conf"
 #define RUN_DIR     "/run/sshd"
 #define START_MS    5000U
 #define RUN_MS      30000U
@@ -125,10 +123,8 @@ static const char *missing(const struct scene *scene)
 {
     if (access(SSHD, X_OK) < 0 || access(SSH, X_OK) < 0 || !scene->key_path[0])
         return "openssh is not installed";
-    if (CROFT_ABLATE)
-        return "the test build has no sshd settings";
-    if (access(SETTINGS, R_OK) < 0)
-        return SETTINGS " is not installed";
+    if (access(scene->sshd, R_OK) < 0)
+        return "Croft's settings for sshd are not installed";
     return NULL;
 }
 
@@ -136,7 +132,7 @@ int login_open(struct scene *scene, struct login *ret_login, struct err *err)
 {
     struct login login = {.walled = CHILD_NONE, .plain = CHILD_NONE};
     const char *lacks = missing(scene);
-    char plain[1024];
+    char plain[1024], settings[PATH_MAX];
     int error = 0;
 
     if (lacks)
@@ -146,8 +142,9 @@ int login_open(struct scene *scene, struct login *ret_login, struct err *err)
     login.walled_port = login_free_port();
     error = dir < 0 ? dir : make_keys(scene, dir);
     if (error == 0)
-        error =
-            start(scene, dir, "sshd_config", login.walled_port, "Include " SETTINGS, &login.walled);
+        error = str_format(settings, sizeof(settings), "Include %s", scene->sshd);
+    if (error == 0)
+        error = start(scene, dir, "sshd_config", login.walled_port, settings, &login.walled);
     login.plain_port = login_free_port();
     if (error == 0)
         error = str_format(plain, sizeof(plain),

@@ -37,10 +37,13 @@
 #define ROWS_MAX     128
 #define SLEEP_MS     400
 #define AGENT_SUFFIX "/agent"
+/* Croft's settings for the host's sshd. The test build's are not installed: --sshd names them. */
+#define SSHD_SETTINGS "/etc/ssh/sshd_config.d/croft.conf"
 
 struct options {
     enum report_form form;
     const char *only;
+    const char *sshd;
     bool list;
     bool unwalled;
     unsigned without;
@@ -140,6 +143,8 @@ static int parse(int argc, char **argv, struct options *options, struct err *err
             options->unwalled = true;
         } else if (strcmp(word, "--only") == 0 && i + 1 < argc) {
             options->only = argv[++i];
+        } else if (strcmp(word, "--sshd") == 0 && i + 1 < argc) {
+            options->sshd = argv[++i];
         } else if (strcmp(word, "--without") == 0 && i + 1 < argc) {
             int outcome = ablate_parse(argv[++i], &options->without, err);
             if (outcome)
@@ -147,7 +152,7 @@ static int parse(int argc, char **argv, struct options *options, struct err *err
         } else {
             return err_set(err, OUTCOME_USAGE,
                            "prove takes --json, --tap, --list, --only ID,..., --unwalled, "
-                           "--without CONTROL; not '%.60s'",
+                           "--sshd FILE, --without CONTROL; not '%.60s'",
                            word);
         }
     }
@@ -180,7 +185,7 @@ static int prove(const struct options *options, const struct row *const *rows, s
     int outcome = options->without ? ablate_start(options->without, err) : 0;
 
     if (!outcome)
-        outcome = scene_open(&scene, options->unwalled, options->without, err);
+        outcome = scene_open(&scene, options->unwalled, options->without, options->sshd, err);
     if (!outcome)
         run_rows(&scene, rows, count, &report);
     if (scene.scratch[0])
@@ -198,7 +203,7 @@ static int prove(const struct options *options, const struct row *const *rows, s
 int main(int argc, char **argv)
 {
     const struct row *rows[ROWS_MAX];
-    struct options options = {.form = REPORT_TABLE};
+    struct options options = {.form = REPORT_TABLE, .sshd = CROFT_ABLATE ? "" : SSHD_SETTINGS};
     struct err err = {.outcome = OUTCOME_OK};
     struct sigaction action = {.sa_handler = on_interrupt};
     size_t length = argc > 0 ? strlen(argv[0]) : 0;

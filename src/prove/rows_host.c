@@ -157,7 +157,9 @@ static struct census take_census(const struct scene *scene)
         cgroup_list(scene->cgroups, group, count_group, &census.groups) < 0)
         return census;
     census.monitor_fds = entries(path);
-    census.processes = hostproc_count(scene->attacker.root, BLOCK_COUNT);
+    struct cgroup_usage usage = {0};
+    if (cgroup_usage(scene->cgroups, group, &usage) == 0)
+        census.processes = usage.pids;
     return census;
 }
 

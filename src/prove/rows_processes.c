@@ -19,7 +19,6 @@
 #define AMBUSH_MS     3000U
 #define AMBUSH_VISITS 40
 #define ORPHAN_LIFE_S 60U
-#define BLOCK_IDS     65536U
 
 /* The attacker is told the host pids, which he would have to guess. */
 static bool prepare_pids(struct scene *scene, struct trial *trial)
@@ -245,7 +244,8 @@ static void perform_orphan(struct scene *scene, struct trial *trial)
         return;
     }
     attack_end(&trial->live);
-    size_t before = hostproc_count(scene->attacker.root, BLOCK_IDS);
+    uint64_t pid_space = hostproc_space(scene->attacker.init);
+    size_t before = hostproc_count(pid_space);
     if (before < 2) {
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the orphan did not survive its parents");
         return;
@@ -255,7 +255,7 @@ static void perform_orphan(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_LEAKED, "stop failed: %.150s", output);
         return;
     }
-    size_t after = hostproc_count(scene->attacker.root, BLOCK_IDS);
+    size_t after = hostproc_count(pid_space);
     if (after)
         row_verdict(trial, VERDICT_LEAKED, "%zu of %zu processes outlived the stop", after, before);
     else

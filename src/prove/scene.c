@@ -39,7 +39,8 @@ static int furnish(struct scene *scene, struct party *party, struct err *err);
 static int look_at(struct scene *scene, struct party *party, struct err *err);
 static int start_canary(struct scene *scene, struct err *err);
 
-int scene_open(struct scene *scene, bool unwalled, unsigned without, struct err *err)
+int scene_open(struct scene *scene, bool unwalled, unsigned without, const char *sshd,
+               struct err *err)
 {
     int error;
 
@@ -49,6 +50,7 @@ int scene_open(struct scene *scene, bool unwalled, unsigned without, struct err 
         .victim_canary = {.child = CHILD_NONE},
         .host_canary = {.child = CHILD_NONE},
         .watchdog = {.child = CHILD_NONE},
+        .sshd = sshd,
         .unwalled = unwalled,
         .without = without,
     };

@@ -41,9 +41,10 @@ struct party {
 /*
  * scratch:     absolute path of a directory on the host, root's alone
  * secret_path: host paths of the two secret files, relative to the host's root: host, victim
- * open_path:   a directory beneath scratch that anyone may write to, where a login would leave
- * marks key_path:    private key of the attacker's login; "" without ssh unwalled:    the attacks
- * run as host root instead of inside (--unwalled)
+ * open_path:   a directory beneath scratch that anyone may write to: a login would leave marks
+ * there key_path:    private key of the attacker's login; "" without ssh sshd:        file with
+ * Croft's settings for sshd; "" none unwalled:    the attacks run as host root instead of inside
+ * (--unwalled)
  */
 struct scene {
     struct party victim;
@@ -58,12 +59,14 @@ struct scene {
     char secret_path[2][PATH_MAX / 2];
     char open_path[PATH_MAX / 2];
     char key_path[PATH_MAX / 2];
+    const char *sshd;
     bool unwalled;
     unsigned without;
 };
 
 /** scene_open() - makes it all. Runs as: root. Return: 0; outcome (scene_close() clears up) */
-nodiscard int scene_open(struct scene *scene, bool unwalled, unsigned without, struct err *err);
+nodiscard int scene_open(struct scene *scene, bool unwalled, unsigned without, const char *sshd,
+                         struct err *err);
 
 /** scene_close() - removes everything that scene_open() made; says on stderr what it could not */
 void scene_close(struct scene *scene);
