@@ -55,6 +55,9 @@ struct change {
 struct unfinished {
     struct unfinished *next;
     enum record_type type;
+    uint64_t seq;
+    uint32_t actor_uid;
+    bool purge;
     char name[NAME_SIZE];
 };
 
@@ -255,21 +258,26 @@ int change_order_remove(struct request *request, struct user *admin, struct err 
     return REQUEST_PENDING;
 }
 
-void changes_unfinished(struct monitor *monitor, const char *name, enum record_type type, bool done)
+void changes_replay(struct monitor *monitor, const struct record *record)
 {
     struct unfinished **place = &monitor->users.unfinished;
 
-    while (*place != NULL && (strcmp((*place)->name, name) != 0 || (*place)->type != type))
+    while (*place != NULL &&
+           (strcmp((*place)->name, record->name) != 0 || (uint32_t)(*place)->type != record->type))
         place = &(*place)->next;
-    if (done && *place != NULL) {
+    if (record->phase == RECORD_OUTCOME && *place != NULL) {
         struct unfinished *ended = *place;
         *place = ended->next;
         mem_cleanup(&ended);
-    } else if (!done && *place == NULL && str_is_name(name)) {
+    } else if (record->phase == RECORD_INTENT && *place == NULL && str_is_name(record->name)) {
         *place = mem_new(1, sizeof(**place));
-        (*place)->type = type;
-        if (str_copy((*place)->name, sizeof((*place)->name), name) < 0)
-            croft_bug("a name is longer than a name");
+        **place = (struct unfinished){
+            .type = (enum record_type)record->type,
+            .seq = record->seq,
+            .actor_uid = record->actor_uid,
+            .purge = record->number[0] != 0,
+        };
+        memcpy((*place)->name, record->name, sizeof((*place)->name));
     }
 }
 
@@ -283,7 +291,11 @@ void changes_resume(struct monitor *monitor)
         *change = (struct change){
             .monitor = monitor,
             .user = user,
-            .deed = {.chain = &monitor->records.host, .type = unfinished->type},
+            .deed = {.chain = &monitor->records.host,
+                     .type = unfinished->type,
+                     .seq = unfinished->seq,
+                     .actor_uid = unfinished->actor_uid},
+            .purge = unfinished->purge,
         };
         memcpy(change->deed.name, unfinished->name, sizeof(change->deed.name));
         log_line(LOG_LEVEL_WARNING, "%s of %s was interrupted; it is %s",

@@ -14,10 +14,9 @@ nodiscard int change_order_add(struct request *request, struct user *admin, stru
 nodiscard int change_order_set(struct request *request, struct user *admin, struct err *err);
 nodiscard int change_order_remove(struct request *request, struct user *admin, struct err *err);
 
-/** changes_unfinished() - replay: an addition or removal of @name has only its intent, or is @done
+/** changes_replay() - replay: a USER_ADD or USER_REMOVE, of which the intent may stay without end
  */
-void changes_unfinished(struct monitor *monitor, const char *name, enum record_type type,
-                        bool done);
+void changes_replay(struct monitor *monitor, const struct record *record);
 
 /** changes_resume() - takes back additions and finishes removals that a crash cut in two */
 void changes_resume(struct monitor *monitor);

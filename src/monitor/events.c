@@ -52,6 +52,8 @@ void events_attach(struct monitor *monitor, int channel)
         return;
     }
     for (struct user *user = monitor->users.first; user != NULL; user = user->next) {
+        if (user->state == USER_ADDING)
+            continue; /* not yet there, and perhaps never */
         events_mark(monitor, &user->event);
         if (user->disk.bytes > 0)
             events_mark(monitor, &user->disk.event);

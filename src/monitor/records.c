@@ -267,15 +267,14 @@ static void replay_host(const struct record *record, const void *payload, size_t
     struct monitor *monitor = data;
     struct user *user;
     struct record_user about;
-    bool is_intent = record->phase == RECORD_INTENT;
-    bool is_ok = !is_intent && record->outcome == OUTCOME_OK;
+    bool is_ok = record->phase == RECORD_OUTCOME && record->outcome == OUTCOME_OK;
     bool has_user = payload_size == sizeof(about);
 
     if (has_user)
         memcpy(&about, payload, sizeof(about));
     switch ((enum record_type)record->type) {
     case RECORD_USER_ADD:
-        changes_unfinished(monitor, record->name, RECORD_USER_ADD, !is_intent);
+        changes_replay(monitor, record);
         if (has_user && about.slot >= monitor->users.next_slot)
             monitor->users.next_slot = about.slot + 1;
         if (is_ok && has_user)
@@ -287,7 +286,7 @@ static void replay_host(const struct record *record, const void *payload, size_t
             user_fill(user, &about);
         break;
     case RECORD_USER_REMOVE:
-        changes_unfinished(monitor, record->name, RECORD_USER_REMOVE, !is_intent);
+        changes_replay(monitor, record);
         user = users_by_name(monitor, record->name);
         if (is_ok && user != NULL)
             user_drop(user);

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,6 +52,10 @@ int main(void)
         return OUTCOME_OK; /* the monitor thought better of it, or is gone */
     if (rc == 0)
         rc = dirs_open(&dirs, &err);
+    /* One that changes something waits for another, which may be undoing what the next one finds.
+     */
+    if (rc == 0 && request.setup.type != SETUP_IDENTIFY && flock(dirs.keys, LOCK_EX) < 0)
+        rc = err_errno(&err, OUTCOME_FAILED, -errno, "cannot lock the keys");
     if (rc == 0)
         rc = serve(&dirs, &reply, &err);
     if (rc != 0) {
