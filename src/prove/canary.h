@@ -28,10 +28,11 @@ enum canary_ask {
 };
 
 /*
- * error:       errno of what was asked, 0: it worked
- * address:     of the secret in memory; pid, pid_space: as the canary itself sees it, see struct
- * fact signals, connections: since it started; late_us: the latest heartbeat since the last
- * question
+ * error:   errno of what was asked, 0: it worked
+ * pid:     as the canary itself sees it, in pid_space (see struct fact)
+ * signals: since it started; connections likewise
+ * late_us: the latest heartbeat since the last question
+ * address: of the secret in memory
  */
 struct canary_answer {
     int32_t error;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* login - a private sshd on loopback with Croft's own settings, one without them, and ssh clients
- */
+/* login - a private sshd with Croft's own settings, one without them, and ssh clients */
 #include "prove/login.h"
 
 #include <arpa/inet.h>

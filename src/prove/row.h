@@ -49,16 +49,18 @@ struct trial {
 };
 
 /*
- * The first five are for the report and come first in every row of the tables; the id is the attack
- * catalogue's and never reused who:      "AC" root in her own machine, "IMG" who makes an image,
- * "API" who speaks to the daemons, "NET" an outside client of sshd room:     where the control
- * runs, enum attack_room bits unwalled_as: whom the attack runs as with --unwalled leaks_on_v1:
- * cgroup v1 cannot hold it: a leak there is reported as such and fails nobody storm_seconds: 0, or
- * how long the watchdog lets it last prepare:  makes arguments and targets; returns false with a
- * verdict when there is nothing to try control:  whether the control's fact shows that the step
- * works perform:  instead of control and attack step: does everything itself judge:    sets verdict
- * and why, while the effect of the attack stands clean:    takes away what prepare() made; also
- * called when that failed
+ * The first five are for the report and come first in every row of the tables. The id is the attack
+ * catalogue's and is never reused. who is "AC" root in her own machine, "IMG" who makes an image,
+ * "API" who speaks to the daemons, "NET" an outside client of sshd.
+ *
+ * room:          where the control runs, enum attack_room bits
+ * unwalled_as:   whom the attack runs as with --unwalled
+ * storm_seconds: 0, or how long the watchdog lets it last
+ * prepare:       makes arguments and targets; false when there is nothing to try
+ * control:       whether the control's fact shows that the step works
+ * perform:       instead of control and attack step: does everything itself
+ * judge:         sets verdict and why, while the effect of the attack stands
+ * clean:         takes away what prepare() made; also called when that failed
  */
 struct row {
     const char *id;

@@ -41,10 +41,10 @@ struct party {
 /*
  * scratch:     absolute path of a directory on the host, root's alone
  * secret_path: host paths of the two secret files, relative to the host's root: host, victim
- * open_path:   a directory beneath scratch that anyone may write to: a login would leave marks
- * there key_path:    private key of the attacker's login; "" without ssh sshd:        file with
- * Croft's settings for sshd; "" none unwalled:    the attacks run as host root instead of inside
- * (--unwalled)
+ * open_path:   a directory beneath scratch that anyone may write to
+ * key_path:    private key of the attacker's login; "" without ssh
+ * sshd:        file with Croft's settings for sshd; "" none
+ * unwalled:    the attacks run as host root instead of inside (--unwalled)
  */
 struct scene {
     struct party victim;

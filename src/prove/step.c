@@ -13,8 +13,8 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-/* The line: this word, error, pid, pid namespace, the numbers, the text as hexadecimal digits ("-":
- * none). */
+/* The line: this word, error, pid, pid namespace, the numbers, the text in hexadecimal ("-": none).
+ */
 #define FACT_WORD      "croft-fact"
 #define FACT_LINE_SIZE (256 + 2 * FACT_TEXT_SIZE)
 

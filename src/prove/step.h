@@ -23,9 +23,9 @@
 /*
  * What a step found out. The meaning of number[] stands over each step.
  *
- * pid, pid_space: where the step ran, as it sees itself: number and pid namespace, by which the
- * host finds it again error: errno of the last refusal; 0: nothing was refused text:  bytes the
- * step read, or names for the report; text_size of them
+ * pid:   of its process as it sees itself, in pid_space: by both the host finds it again
+ * error: errno of the last refusal; 0: nothing was refused
+ * text:  bytes the step read, or names for the report; text_size of them
  */
 struct fact {
     int error;
