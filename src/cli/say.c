@@ -15,7 +15,8 @@
 #include "base/str.h"
 #include "wire/limits.h"
 
-#define CELL_MAX 600
+#define CELL_MAX       600
+#define NAME_SHOWN_MAX 40
 
 void table_cell(struct table *table, const char *text)
 {
@@ -167,10 +168,17 @@ const char *say_outcome(uint32_t outcome)
 
 int say_no_name(const char *what, const char *name, struct err *err)
 {
+    char shown[NAME_SHOWN_MAX + 1];
+    size_t length = strnlen(name, NAME_SHOWN_MAX);
+
+    /* Printable is not enough: letters that turn the direction of a line are no name either. */
+    for (size_t i = 0; i < length; i++)
+        shown[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
+    shown[length] = '\0';
     return err_set(err, OUTCOME_USAGE,
-                   "'%.40s%s' is no name of %s: use a-z, 0-9 and -, a letter first, no - at the "
+                   "'%s%s' is no name of %s: use a-z, 0-9 and -, a letter first, no - at the "
                    "end, at most %d",
-                   name, strlen(name) > 40 ? "..." : "", what, NAME_MAX_LEN);
+                   shown, name[length] != '\0' ? "..." : "", what, NAME_MAX_LEN);
 }
 
 bool say_ask(const char *question)

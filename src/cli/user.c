@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "cli/door.h"
 #include "cli/file.h"
+#include "cli/key.h"
 #include "cli/option.h"
 #include "cli/say.h"
 
@@ -115,6 +116,7 @@ static int read_key(const struct cli *cli, struct wanted *wanted, struct err *er
 {
     char *key = wanted->body.bytes + sizeof(wanted->body.head);
     size_t size = 0;
+    size_t line = 0;
     int r;
 
     if (wanted->key_file == NULL)
@@ -122,13 +124,15 @@ static int read_key(const struct cli *cli, struct wanted *wanted, struct err *er
     r = file_read(cli, wanted->key_file, key, KEY_FILE_MAX, &size, err);
     if (r != 0)
         return r;
-    if (size == 0)
-        return err_set(err, OUTCOME_USAGE, "%.200s is empty: give an OpenSSH public key",
-                       wanted->key_file);
     if (memmem(key, size, "PRIVATE KEY", strlen("PRIVATE KEY")) != NULL)
         return err_set(err, OUTCOME_USAGE,
                        "%.200s is a private key: give the file that ends in .pub",
                        wanted->key_file);
+    if (key_check(key, size, &line) < 0)
+        return err_set(err, OUTCOME_USAGE,
+                       "%.200s, line %zu: no OpenSSH public key: give lines such as `ssh-ed25519 "
+                       "AAAA... name`, without options",
+                       wanted->key_file, line);
     wanted->body.head.key_size = (uint32_t)size;
     wanted->body.head.fields |= USER_KEY;
     return 0;
