@@ -56,6 +56,8 @@ static void start_undo(struct instance *instance);
 static void on_waiting(void *data, int *master);
 static void on_running(void *data);
 static void on_failed(void *data, uint32_t stage, int error);
+static void start_sentence(const struct instance *instance, uint32_t stage, int error,
+                           struct err *err);
 static void on_ended(void *data, struct exit_status status);
 static void start_failed(struct instance *instance, const struct err *err);
 static void record_end(struct instance *instance);
@@ -209,7 +211,7 @@ int instance_start(struct instance *instance, const struct start *start, struct 
     volume_make_room(user);
     rc = runner_new(user->monitor, &START_CALLS, instance, &instance->runner);
     if (rc == 0)
-        rc = volume_instance_make(user, instance->name);
+        rc = volume_instance_make(user, instance->name, (instance->flags & PLAN_REMOVE) == 0);
     if (rc == 0)
         rc = make_group(instance);
     if (rc == 0)
@@ -451,8 +453,28 @@ static void on_failed(void *data, uint32_t stage, int error)
     struct instance *instance = data;
     struct err err;
 
-    runner_sentence(&err, "start", instance->name, stage, error);
+    start_sentence(instance, stage, error, &err);
     start_failed(instance, &err);
+}
+
+/* Where a limit of hers is the reason, the limit is what she can do something about. */
+static void start_sentence(const struct instance *instance, uint32_t stage, int error,
+                           struct err *err)
+{
+    const struct user *user = instance->user;
+    const struct cgroup_limits envelope = user_envelope(user);
+    const char *limit = NULL;
+
+    if (error == -ENOSPC || error == -EDQUOT)
+        limit = "disk";
+    else if (!user_full(user, "all", &envelope, &limit))
+        limit = NULL;
+    if (limit != NULL)
+        (void)err_set(err, OUTCOME_OVER_LIMIT,
+                      "cannot start %s: %s is at her limit of %s: stop or remove something first",
+                      instance->name, user->name, limit);
+    else
+        (void)runner_sentence(err, "start", instance->name, stage, error);
 }
 
 static void on_ended(void *data, struct exit_status status)

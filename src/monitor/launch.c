@@ -158,6 +158,9 @@ int launch_order_logs(struct request *request, struct user *user, struct err *er
     auto_close dir = volume_dir(user, name);
     auto_close first = dir < 0 ? dir : path_open(dir, "log.0", O_RDONLY);
     auto_close second = first < 0 ? first : path_open(dir, "log.1", O_RDONLY);
+    if (first == -ENOENT)
+        return err_set(err, OUTCOME_FAILED, "%s keeps no log: its output goes to who runs it",
+                       instance->name);
     if (second < 0)
         return err_errno(err, OUTCOME_FAILED, second, "cannot open the log of %s", instance->name);
     fds[0] = first;

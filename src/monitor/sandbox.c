@@ -29,8 +29,6 @@ static const uint64_t MONITOR_CAPABILITIES =
     CAPS_BIT(CAP_CHOWN) |
     /* directories and logs in her volume belong to her ids, which root is not */
     CAPS_BIT(CAP_DAC_OVERRIDE) |
-    /* the modes of those directories are set after their owner */
-    CAPS_BIT(CAP_FOWNER) |
     /* stop signals and kills go to processes of her ids */
     CAPS_BIT(CAP_KILL) |
     /* loop devices, mounts, detached clones of a volume's mount, dirty limits */

@@ -195,7 +195,7 @@ int volume_dir(const struct user *user, const char *name)
     return path_open(user->volume.root, name, O_RDONLY | O_DIRECTORY);
 }
 
-int volume_instance_make(struct user *user, const char *name)
+int volume_instance_make(struct user *user, const char *name, bool has_log)
 {
     static const char *const directories[] = {"upper", "work"};
     static const char *const logs[] = {"log.0", "log.1"};
@@ -213,7 +213,7 @@ int volume_instance_make(struct user *user, const char *name)
         if (rc < 0)
             return rc;
     }
-    for (size_t i = 0; i < ARRAY_LEN(logs); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(logs) && has_log; i++) {
         auto_close log = path_create(dir, logs[i], O_WRONLY, 0600);
         rc = log < 0 ? log : path_chown(log, owner, owner);
         if (rc < 0 && rc != -EEXIST)
@@ -309,14 +309,12 @@ static int make_directory(int root, const char *name, mode_t mode, uid_t owner)
         return dir;
     if (fstat(dir, &found) < 0)
         return -errno;
-    if (found.st_uid != owner || found.st_gid != owner) {
-        int rc = path_chown(dir, owner, owner);
-        if (rc < 0)
-            return rc;
-    }
+    /* While it is root's: afterwards only CAP_FOWNER could. */
     if ((found.st_mode & 07777) != mode && fchmod(dir, mode) < 0)
         return -errno;
-    return 0;
+    if (found.st_uid == owner && found.st_gid == owner)
+        return 0;
+    return path_chown(dir, owner, owner);
 }
 
 /* Her own copy, made new when Croft's own has changed; a running instance keeps the old inode. */

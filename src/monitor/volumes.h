@@ -59,9 +59,9 @@ void volume_take_back(struct user *user);
  */
 nodiscard int volume_dir(const struct user *user, const char *name);
 
-/** volume_instance_make() - makes instances/@name with upper, work and the logs. Return: 0; -errno
- */
-nodiscard int volume_instance_make(struct user *user, const char *name);
+/** volume_instance_make() - makes instances/@name with upper, work and, if it @has_log, the two
+ * logs Return: 0; -errno */
+nodiscard int volume_instance_make(struct user *user, const char *name, bool has_log);
 
 /** volume_trash() - moves @name beneath the volume's directory @dir_name to the trash. Return: 0;
  * -errno */
