@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # memory.sh - what Croft itself takes, and what one more idle machine takes
 #
-# usage: CROFT=... USER_UID=... BENCH_USER=... memory.sh     (run.sh calls it)
+# usage: CROFT=... CROFT_LIB=... CROFT_CGROUP=... USER_UID=... BENCH_USER=... memory.sh (for run.sh)
 # A machine is PSS of its processes + slab + kernel stacks + page tables, over MACHINES of them.
 set -eu
 machines=20
@@ -27,11 +27,19 @@ as_user() {
 }
 
 of_user() { # pids of all her machines
-    cat /sys/fs/cgroup/pids/"${CROFT_CGROUP:-croft}/$USER_UID"/all/*/cgroup.procs 2>/dev/null ||
-        cat /sys/fs/cgroup/"${CROFT_CGROUP:-croft}/$USER_UID"/all/*/payload/cgroup.procs
+    cat /sys/fs/cgroup/pids/"$CROFT_CGROUP/$USER_UID"/all/*/cgroup.procs 2>/dev/null ||
+        cat /sys/fs/cgroup/"$CROFT_CGROUP/$USER_UID"/all/*/payload/cgroup.procs
 }
 
-host_pids=$(ps -eo pid=,comm= | awk '$2 ~ /^(croft-super|croft-monitor|croftd)$/ {print $1}')
+host_pids=
+for exe in /proc/[0-9]*/exe; do
+    case $(readlink "$exe" 2>/dev/null) in
+    "$CROFT_LIB"/croft-super | "$CROFT_LIB"/croft-monitor | "$CROFT_LIB"/croftd)
+        pid=${exe#/proc/}
+        host_pids="$host_pids ${pid%/exe}"
+        ;;
+    esac
+done
 echo "Memory, KiB"
 for pid in $host_pids; do
     printf '%-28s %6d PSS\n' "$(cat "/proc/$pid/comm")" "$(pss "$pid")"
