@@ -33,6 +33,7 @@
 #include "init/keep.h"
 #include "init/options.h"
 #include "init/user.h"
+#include "wire/limits.h"
 
 #define STATUS_CANNOT_EXECUTE 126
 #define STATUS_NOT_FOUND      127
@@ -56,6 +57,7 @@ struct init {
 };
 
 static void start_command(struct init *init, const char *const *envp);
+static void be_expendable(void);
 noreturn_fn static void become_command(const struct options *options, const char *const *envp);
 noreturn_fn static void give_up(int status, const char *what, const char *name, int rc);
 static void forget_pages(void);
@@ -117,10 +119,20 @@ static void start_command(struct init *init, const char *const *envp)
             (dup2(output[1], STDOUT_FILENO) < 0 || dup2(output[1], STDERR_FILENO) < 0))
             give_up(STATUS_CANNOT_EXECUTE, "cannot use the pipe for the log", NULL, -errno);
         sigprocmask(SIG_SETMASK, &none, NULL);
+        be_expendable();
         become_command(&init->options, envp);
     }
     fd_close(&output[1]);
     init->output = output[0];
+}
+
+/* Her own /proc may be missing: then the killer takes whom it likes, and only of her own. */
+static void be_expendable(void)
+{
+    auto_close adj = openat(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (adj >= 0 && fd_write_full(adj, COMMAND_OOM_SCORE_ADJ,
+                                  strlen(COMMAND_OOM_SCORE_ADJ)) < 0)
+        return;
 }
 
 static void become_command(const struct options *options, const char *const *envp)

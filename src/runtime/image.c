@@ -32,6 +32,7 @@ static const struct run_step steps[] = {
 
 void run_image(struct run *run)
 {
+    run_need(READY_LIMITS, launch_expendable());
     launch(run, become_image);
 }
 

@@ -56,6 +56,7 @@ static const struct run_step steps[] = {
 
 void run_join(struct run *run)
 {
+    run_need(READY_LIMITS, launch_expendable());
     run_need(READY_CGROUP, launch_attach(run, 0));
     run_need(READY_JOIN, join_namespaces(run));
     launch_inside(run, become_command);

@@ -130,6 +130,13 @@ int launch_attach(const struct run *run, pid_t pid)
     return rc;
 }
 
+int launch_expendable(void)
+{
+    auto_close adj = path_root("/proc/self/oom_score_adj", O_WRONLY);
+    return adj < 0 ? adj
+                   : fd_write_full(adj, COMMAND_OOM_SCORE_ADJ, strlen(COMMAND_OOM_SCORE_ADJ));
+}
+
 int launch_cgroup(const struct run *run)
 {
     bool has_one = run->job.flags & JOB_CGROUP_V2 && run->job.cgroup_count == 1;

@@ -35,6 +35,13 @@ nodiscard int launch_await_cgroups(struct run *run);
  */
 nodiscard int launch_attach(const struct run *run, pid_t pid);
 
+/**
+ * launch_expendable() - when memory runs out, the caller and what it becomes go before pid 1
+ * Runs as: root, in the staging namespace
+ * Return: 0; -errno
+ */
+nodiscard int launch_expendable(void);
+
 /** launch_cgroup() - the v2 directory for ns_clone(), or -1 */
 int launch_cgroup(const struct run *run);
 

@@ -87,6 +87,9 @@
 #define RECORD_FILE_MAX (512ULL * MIB)
 #define KEY_FILE_MAX    (16U * 1024U)
 
+/* When a user's memory ends, the kernel ends a command before pid 1, which is the machine. */
+#define COMMAND_OOM_SCORE_ADJ "500"
+
 /* Stopping. */
 #define STOP_TIMEOUT_MS 10000U
 
