@@ -15,7 +15,7 @@ def declared():
     units = {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
     found = {}
     for name, value in re.findall(r"^#define (\w+)\s+(\(.+?\)|\S+)", text, re.M):
-        if name in units or name in ("CROFT_WIRE_LIMITS_H", "NAME_SIZE"):
+        if name in units or name in ("CROFT_WIRE_LIMITS_H", "NAME_SIZE") or value[0] == '"':
             continue
         value = re.sub(r"(?<=\d)U?L*\b", "", value)
         found[name] = eval(value, {}, units)  # only our own header's arithmetic
