@@ -130,8 +130,7 @@ static void start_command(struct init *init, const char *const *envp)
 static void be_expendable(void)
 {
     auto_close adj = openat(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (adj >= 0 && fd_write_full(adj, COMMAND_OOM_SCORE_ADJ,
-                                  strlen(COMMAND_OOM_SCORE_ADJ)) < 0)
+    if (adj >= 0 && fd_write_full(adj, COMMAND_OOM_SCORE_ADJ, strlen(COMMAND_OOM_SCORE_ADJ)) < 0)
         return;
 }
 

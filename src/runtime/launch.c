@@ -133,8 +133,7 @@ int launch_attach(const struct run *run, pid_t pid)
 int launch_expendable(void)
 {
     auto_close adj = path_root("/proc/self/oom_score_adj", O_WRONLY);
-    return adj < 0 ? adj
-                   : fd_write_full(adj, COMMAND_OOM_SCORE_ADJ, strlen(COMMAND_OOM_SCORE_ADJ));
+    return adj < 0 ? adj : fd_write_full(adj, COMMAND_OOM_SCORE_ADJ, strlen(COMMAND_OOM_SCORE_ADJ));
 }
 
 int launch_cgroup(const struct run *run)

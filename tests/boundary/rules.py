@@ -77,8 +77,7 @@ PATH_EXEMPT = {
     "linux/volume.c": ({"umount2", "chdir"}, "one component, relative to an open directory"),
     "image/tree.c": (BANNED_PATH, "ids of the block only, one component beneath an open directory"),
     "runtime/join.c": ({"chdir"}, "the working directory inside, as the user inside"),
-    "init/main.c": ({"chdir"}, "the working directory inside, as the user inside"),
-    "init/main.c": ({"openat"}, "its own out-of-memory score"),
+    "init/main.c": ({"chdir", "openat"}, "the directory inside; its own out-of-memory score"),
     "init/user.c": ({"openat"}, "passwd and group inside, with the instance's own rights"),
     "cli/file.c": ({"openat"}, "the caller's own files under the caller's own uid"),
     "cli/main.c": ({"openat"}, "/dev/null where a standard descriptor is closed"),
@@ -275,7 +274,7 @@ def evaluate(expression, names):
     for name in re.findall(r"[A-Z][A-Z_]{2,}\w*", expression):
         if name in names:
             known[name] = evaluate(names[name], names)
-    plain = re.sub(r"\b(\d+)(?:ULL|UL|U)\b", r"\1", expression)
+    plain = re.sub(r"\b(\d+)(?:ULL|UL|U)\b", r"\1", expression.strip('"'))
     return eval(plain, {"__builtins__": {}}, known)  # pylint: disable=eval-used # our own header
 
 
