@@ -11,8 +11,8 @@ import subprocess
 
 from harness import BIN, PATHS, Terminal, run, until
 
-SNIPPET = (pathlib.Path("/etc") if BIN.parent == pathlib.Path("/usr/bin") else BIN.parent.parent / "etc") \
-    / "ssh/sshd_config.d/croft.conf"
+ETC = pathlib.Path("/etc") if BIN.parent == pathlib.Path("/usr/bin") else BIN.parent.parent / "etc"
+SNIPPET = ETC / "ssh/sshd_config.d/croft.conf"
 
 CONFIG = """
 Include {snippet}

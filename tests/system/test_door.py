@@ -157,7 +157,7 @@ def test_door_descriptors_that_do_not_belong(alice):
         plan, strings = wire.good_plan(alice)
         body = bytes(plan) + strings
         for fds in ((), three[:1], three[:2]):
-            told(wire.speak(wire.order(wire.RUN_JOB, plan.name, body), alice, fds), USAGE)
+            told(wire.speak(wire.order(wire.RUN_JOB, b"", body), alice, fds), USAGE)
 
 
 @pytest.mark.parametrize("what", ["terminal", "directory", "file", "fifo", "/dev/null",
@@ -186,7 +186,7 @@ def test_door_takes_pipes_only(alice, what, scratch):
             for place in range(3):
                 fds = list(three)
                 fds[place] = wrong
-                told(wire.speak(wire.order(wire.RUN_JOB, plan.name, bytes(plan) + strings),
+                told(wire.speak(wire.order(wire.RUN_JOB, b"", bytes(plan) + strings),
                                 alice, fds), USAGE, NOT_PERMITTED)
                 told(wire.speak(wire.order(wire.EXEC, b"m", wire.command("/bin/true")),
                                 alice, fds), USAGE, NOT_PERMITTED)
@@ -265,7 +265,7 @@ def test_the_plan_itself_is_good(alice):
     """positive control of the crafted plans: unspoiled it runs"""
     plan, strings = wire.good_plan(alice)
     with pipes() as three:
-        reply = wire.speak(wire.order(wire.RUN_JOB, plan.name, bytes(plan) + strings), alice,
+        reply = wire.speak(wire.order(wire.RUN_JOB, b"", bytes(plan) + strings), alice,
                            three)
     assert reply.type in (wire.REPLY_STARTED, wire.REPLY_EXITED), reply.text
     until(lambda: set(machines(alice)) == {"m"}, 10, "the job's end")
@@ -285,7 +285,7 @@ def test_crafted_plan(alice, bob, what):
         spoil(plan)
         with pipes() as three:
             fds = three if kind == wire.RUN_JOB else ()
-            told(wire.speak(wire.order(kind, plan.name, bytes(plan) + strings), alice, fds),
+            told(wire.speak(wire.order(kind, b"", bytes(plan) + strings), alice, fds),
                  *outcomes)
 
 
@@ -293,7 +293,7 @@ def test_bobs_plan_in_alices_mouth(alice, bob):
     """a plan that is right for bob is refused to alice"""
     plan, strings = wire.good_plan(bob)
     with pipes() as three:
-        told(wire.speak(wire.order(wire.RUN_JOB, plan.name, bytes(plan) + strings), alice, three),
+        told(wire.speak(wire.order(wire.RUN_JOB, b"", bytes(plan) + strings), alice, three),
              NOT_PERMITTED)
 
 
@@ -308,7 +308,7 @@ def test_bobs_private_layer_in_alices_plan(alice, bob, scratch):
     plan, strings = wire.good_plan(alice)
     plan.layer[0][:] = his.layer[0][:]
     with pipes() as three:
-        told(wire.speak(wire.order(wire.RUN_JOB, plan.name, bytes(plan) + strings), alice, three),
+        told(wire.speak(wire.order(wire.RUN_JOB, b"", bytes(plan) + strings), alice, three),
              NOT_FOUND, NOT_PERMITTED)
     ok("image", "rm", "private", user=bob)
 
@@ -324,7 +324,7 @@ def test_strings_that_do_not_add_up(alice):
         for key, value in fields.items():
             setattr(spoiled.command, key, value)
         with pipes() as three:
-            told(wire.speak(wire.order(wire.RUN_JOB, plan.name, bytes(spoiled) + bytes_), alice,
+            told(wire.speak(wire.order(wire.RUN_JOB, b"", bytes(spoiled) + bytes_), alice,
                             three), USAGE)
 
 
@@ -369,20 +369,23 @@ def test_a_signal_needs_something_that_runs(alice):
         assert reply is None or reply.outcome in (USAGE, NOT_FOUND, NOT_PERMITTED), reply.outcome
 
 
-def test_what_was_sent_is_what_is_checked(alice):
-    """a second order on a connection whose first is at work is not mixed into it"""
+def test_orders_beside_a_running_command(alice):
+    """other orders on a connection that runs something are answered and do not disturb it"""
     with wire.door(alice) as sock, pipes() as three:
-        plan, strings = wire.good_plan(alice, command=["/bin/sleep", "1"])
-        socket.send_fds(sock, [wire.order(wire.RUN_JOB, plan.name, bytes(plan) + strings)], three)
-        for _ in range(50):
-            sock.send(wire.order(wire.STOP, b"m", number=0))
-        outcomes = []
-        while not outcomes or outcomes[-1] != wire.REPLY_EXITED:
+        plan, strings = wire.good_plan(alice, command=["/bin/sh", "-c", "sleep 1; exit 3"])
+        socket.send_fds(sock, [wire.order(wire.RUN_JOB, b"", bytes(plan) + strings)], three)
+        assert wire.receive(sock)[0].type == wire.REPLY_STARTED
+        for _ in range(20):
+            sock.send(wire.order(wire.HOST_STATUS))
+        sock.send(b"garbage")
+        seen = []
+        while True:
             got = wire.receive(sock)
-            if got is None:
+            if got is None or got[0].type == wire.REPLY_EXITED:
                 break
-            outcomes.append(got[0].type)
-        assert machines(alice)["m"]["state"] == "running"
+            seen.append((got[0].type, got[0].outcome))
+        assert got is not None and got[0].number[0] == 3
+        assert seen.count((wire.REPLY_DONE, 0)) == 20 and (wire.REPLY_DONE, USAGE) in seen, seen
 
 
 # -- clients that are rude -------------------------------------------------------------------------
