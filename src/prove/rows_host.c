@@ -90,7 +90,6 @@ static void perform_links(struct scene *scene, struct trial *trial)
     bool imported = import_evil(scene, output, sizeof(output));
     int status =
         imported ? scene_croft(&scene->attacker, run, NULL, 0, output, sizeof(output)) : -1;
-    output[strcspn(output, "\n")] = '\0';
     size_t now = entries(scene->open_path);
     if (now != trial->before[0])
         row_verdict(trial, VERDICT_LEAKED, "%zu files appeared in a directory of the host", now);

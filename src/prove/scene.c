@@ -31,6 +31,7 @@
 
 const char scene_client[] = CROFT_BIN_DIR "/croft";
 
+static int need_croft(struct err *err);
 static int make_scratch(struct scene *scene, struct err *err);
 static void remove_scratch(struct scene *scene);
 static int make_key(struct scene *scene, struct err *err);
@@ -54,7 +55,9 @@ int scene_open(struct scene *scene, bool unwalled, unsigned without, const char 
         .unwalled = unwalled,
         .without = without,
     };
-    error = make_scratch(scene, err);
+    error = need_croft(err);
+    if (error == 0)
+        error = make_scratch(scene, err);
     if (error)
         return error;
     if (watchdog_start(&scene->watchdog) < 0)
@@ -71,6 +74,17 @@ int scene_open(struct scene *scene, bool unwalled, unsigned without, const char 
     if (!error)
         error = furnish(scene, &scene->attacker, err);
     return error ? error : start_canary(scene, err);
+}
+
+static int need_croft(struct err *err)
+{
+    const char *const words[] = {"host", "status", NULL};
+    char output[OUTPUT_SIZE];
+
+    if (scene_croft(NULL, words, NULL, 0, output, sizeof(output)) == 0)
+        return 0;
+    return err_set(err, OUTCOME_HOST_CANNOT,
+                   "Croft does not run on this host: start it by `croft host start`");
 }
 
 static void remove_party(struct party *party)
@@ -103,8 +117,10 @@ int scene_croft(const struct party *party, const char *const *words, const void 
 
     for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
         argv[1 + i] = words[i];
-    return child_run(argv, party ? party->uid : 0, party ? party->gid : 0, input, input_size,
-                     output, size, CROFT_TIMEOUT_MS);
+    int status = child_run(argv, party ? party->uid : 0, party ? party->gid : 0, input, input_size,
+                           output, size, CROFT_TIMEOUT_MS);
+    output[strcspn(output, "\n")] = '\0';
+    return status;
 }
 
 static int draw_secret(char secret[CANARY_SECRET_LEN + 1])

@@ -84,8 +84,12 @@ nodiscard int scene_ready(struct scene *scene, struct err *err);
  */
 bool scene_intact(struct scene *scene, char *why, size_t size);
 
-/** scene_croft() - runs croft with these words as @party's user (NULL: root), fed @input. Return:
- * as child_run() */
+/**
+ * scene_croft() - runs croft with these words as @party's user (NULL: root)
+ * @input:  fed to it
+ * @output: the first line that it wrote
+ * Return: as child_run()
+ */
 nodiscard int scene_croft(const struct party *party, const char *const *words, const void *input,
                           size_t input_size, char *output, size_t size);
 

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/attrs.h"
@@ -169,6 +171,33 @@ static void the_host_sees_its_processes(void **state)
     assert_true(hostproc_mounts_hash(getpid()) != 0);
 }
 
+static void the_watchdog_ends_a_storm_in_time(void **state)
+{
+    const struct timespec while_it_beats = {.tv_nsec = 500000000};
+    struct watchdog dog = {.child = CHILD_NONE};
+    struct watchdog_answer saw;
+    int status = 0;
+    pid_t storm = fork();
+
+    (void)state;
+    if (storm == 0)
+        for (;;)
+            (void)pause();
+    assert_true(storm > 0);
+    assert_int_equal(watchdog_start(&dog), 0);
+    assert_int_equal(watchdog_arm(&dog, storm, 60), 0);
+    assert_int_equal(watchdog_disarm(&dog, &saw), 0);
+    assert_int_equal(saw.over, 0);
+    assert_int_equal(kill(storm, 0), 0);
+    assert_int_equal(watchdog_arm(&dog, storm, 0), 0);
+    (void)nanosleep(&while_it_beats, NULL);
+    assert_int_equal(waitpid(storm, &status, 0), storm);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_int_equal(watchdog_disarm(&dog, &saw), 0);
+    assert_int_equal(saw.over, 1);
+    watchdog_stop(&dog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_secret_that_came_back_leaked),
         cmocka_unit_test(what_a_run_must_be_to_pass),
         cmocka_unit_test(the_host_sees_its_processes),
+        cmocka_unit_test(the_watchdog_ends_a_storm_in_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
