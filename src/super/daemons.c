@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "linux/caps.h"
 #include "linux/path.h"
 #include "super/super.h"
 #include "wire/limits.h"
@@ -110,7 +111,7 @@ static void croftd_start(void *data)
     auto_close croftds = pair[1];
     if (daemon_fork(&super->croftd, &program) == 0) {
         const int fds[] = {take_fd(&croftds), super->api};
-        if (setgroups(0, NULL) < 0 ||
+        if (caps_bound(0) < 0 || setgroups(0, NULL) < 0 ||
             setresgid(super->croft_gid, super->croft_gid, super->croft_gid) < 0 ||
             setresuid(super->croft_uid, super->croft_uid, super->croft_uid) < 0)
             _exit(OUTCOME_HOST_CANNOT);
