@@ -8,12 +8,11 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 
 import pytest
 
-from harness import (BIN, CGROUP, LIB, MIB, croft, daemon_pid, envelope_pids, identity, ok, start,
+from harness import (BIN, CGROUP, MIB, croft, daemon_pid, envelope_pids, identity, ok, start,
                      status_of, until, users)
 
 DECLARED = json.loads((pathlib.Path(__file__).parent / "confinement.json").read_text())
@@ -185,7 +184,7 @@ def test_mounts(subjects, kind):
         if os.path.exists(path) and os.path.exists(inside):
             assert path in covered, f"{path} of the host shows"
     text = "\n".join(lines)
-    for word in ("/var/lib", "/run/croft", "loop", socket.gethostname(), "ext4"):
+    for word in ("/var/lib", "/run/croft", "/volumes", "loop", "ext4"):
         assert word not in text, f"{word} in the instance's mount table"
 
 
@@ -238,7 +237,8 @@ def test_what_root_inside_cannot(alice):
     tries = {"mount": "mount -t tmpfs none /mnt", "hostname": "hostname other",
              "mknod": "mknod /blk b 7 0", "sysctl": "echo 1 > /proc/sys/kernel/sysrq",
              "sysrq": "echo h > /proc/sysrq-trigger", "nice": "renice -n -5 $$",
-             "unshare": "unshare -U true", "date": "date -s 2001-01-01", "dmesg": "dmesg",
+             "unshare": "unshare -U true", "date": "date -s 2001-01-01 >/dev/null; [ $(date +%Y) = 2001 ]",
+             "dmesg": "dmesg",
              "chroot out": "chroot /proc/1/root/.. ls /var/lib/croft",
              "oom": "echo -1000 > /proc/self/oom_score_adj",
              "link": "ip link set lo down"}
@@ -270,7 +270,7 @@ def test_daemon(name):
     limits = limits_of(pid)
     assert {k: limits[k] for k in declared["limits"]} == declared["limits"]
     maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
-    libraries = {m.rsplit("/", 1)[1] for m in re.findall(r"(/\S+\.so\S*)", maps)}
+    libraries = set(re.findall(r"/([^/\s]+)\.so[.\d]*$", maps, re.M))
     assert libraries <= set(declared["libraries"])
     assert "rwxp" not in maps
 
@@ -294,7 +294,7 @@ def test_daemon_confines_itself_at_start(name, scratch):
     log, old = scratch / "trace", daemon_pid(name)
     tracer = subprocess.Popen(
         ["/usr/bin/strace", "-f", "-o", log, "-p", str(daemon_pid("croft-super")), "-e",
-         "trace=prctl,seccomp,landlock_create_ruleset,landlock_restrict_self,execve"],
+         "trace=prctl,seccomp,landlock_create_ruleset,landlock_restrict_self"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         assert b"attached" in tracer.stderr.readline()
@@ -310,10 +310,8 @@ def test_daemon_confines_itself_at_start(name, scratch):
     finally:
         tracer.terminate()
         tracer.wait(10)
-    text = log.read_text()
-    executed = next(line.split()[0] for line in text.splitlines()
-                    if "execve(" in line and f"{LIB}/{name}" in line)
-    calls = [line for line in text.splitlines() if line.split()[0] == executed]
+    calls = [line for line in log.read_text().splitlines()
+             if line.split()[0] == str(daemon_pid(name))]
     number = {"PR_SET_MDWE": "0x41"}
     for call in DAEMONS[name]["calls"]:
         done = [c for c in calls if call in c or number.get(call, call) + " " in c]
