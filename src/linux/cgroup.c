@@ -10,8 +10,6 @@
  * of them, since cpuacct, blkio and devices speak about the user, not about one machine of hers.
  *
  * Kernel facts this relies on:
- *  - a v1 memory limit may not pass the memory+swap limit, so the order of two writes depends on
- *    whether the limit grows or shrinks (limit_memory_v1);
  *  - a process frozen by the v1 freezer takes a SIGKILL only when it is thawed, and does nothing in
  *    between: freeze, kill, thaw leaves nobody who could fork away (kill_v1);
  *  - a v2 group with processes cannot pass controllers to children, so controllers are enabled in
@@ -36,27 +34,13 @@
 #include "linux/cgroup_internal.h"
 #include "linux/path.h"
 
-#define GROUP_SIZE        128U
 #define VALUE_SIZE        64U
 #define KEYED_FILE_SIZE   8192U
 #define PIDS_CHUNK        512U
-#define CPU_PERIOD_US     100000U
 #define KILL_ROUNDS       10
 #define FREEZE_WAIT_NS    500000L
 #define FREEZE_WAIT_TIMES 40
-#define TCP_MEMORY_PART   4U
 #define CONTROLLERS_V2    "+memory +pids +cpu"
-
-enum hierarchy {
-    HIERARCHY_MEMORY = 0, /* on v2 the one and only */
-    HIERARCHY_PIDS,
-    HIERARCHY_CPU,
-    HIERARCHY_FREEZER,
-    HIERARCHY_CPUACCT,
-    HIERARCHY_BLKIO,
-    HIERARCHY_DEVICES,
-    HIERARCHY_COUNT,
-};
 
 /*
  * name, other_name: where the hierarchy is mounted below /sys/fs/cgroup; systemd mounts cpu and
@@ -79,36 +63,11 @@ static const struct {
     [HIERARCHY_DEVICES] = {"devices", NULL, false, false},
 };
 
-/* null zero full random urandom tty ptmx and terminals: what a machine has nodes for (design 4) */
-static const char *const DEVICES_ALLOWED[] = {
-    "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm",
-    "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm",
-};
-
-/* mount, top: each hierarchy and Croft's top group in it, named name; -1: not on this host */
-struct cgroup_host {
-    bool v2;
-    char name[GROUP_SIZE];
-    int mount[HIERARCHY_COUNT];
-    int top[HIERARCHY_COUNT];
-};
-
 static int open_hierarchy(int cgroup_root, enum hierarchy hierarchy);
 static int open_top(struct cgroup_host *host, int root, enum hierarchy hierarchy);
-static int open_group(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group);
 static int open_parent(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group,
                        const char **ret_last);
 static int make_in(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group);
-static int write_u64(int dir, const char *name, uint64_t value);
-static int limit_v1(struct cgroup_host *host, const char *group,
-                    const struct cgroup_limits *limits);
-static int limit_v2(struct cgroup_host *host, const char *group,
-                    const struct cgroup_limits *limits);
-static int limit_memory_v1(struct cgroup_host *host, const char *group,
-                           const struct cgroup_limits *limits);
-static int limit_cpu_v1(struct cgroup_host *host, const char *group,
-                        const struct cgroup_limits *limits);
-static int limit_devices_v1(struct cgroup_host *host, const char *group);
 static int attach_fd(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group);
 static int kill_v1(struct cgroup_host *host, const char *group);
 static int kill_tree(struct cgroup_host *host, const char *group, size_t *ret_killed);
@@ -196,11 +155,6 @@ int cgroup_make(struct cgroup_host *host, const char *group, bool instance)
     return 0;
 }
 
-int cgroup_limit(struct cgroup_host *host, const char *group, const struct cgroup_limits *limits)
-{
-    return host->v2 ? limit_v2(host, group, limits) : limit_v1(host, group, limits);
-}
-
 int cgroup_remove(struct cgroup_host *host, const char *group)
 {
     int result = 0;
@@ -226,7 +180,7 @@ int cgroup_attach_fds(struct cgroup_host *host, const char *group, int *ret_fds)
     for (size_t i = 0; i < HIERARCHY_COUNT; i++) {
         if (host->top[i] < 0)
             continue;
-        int fd = host->v2 ? open_group(host, (enum hierarchy)i, group)
+        int fd = host->v2 ? cgroup_open(host, (enum hierarchy)i, group)
                           : attach_fd(host, (enum hierarchy)i, group);
         if (fd < 0) {
             while (count > 0)
@@ -246,7 +200,7 @@ ssize_t cgroup_pids(struct cgroup_host *host, const char *group, pid_t *pids, si
     ssize_t got;
     int64_t pid = 0;
 
-    auto_close dir = open_group(host, host->v2 ? HIERARCHY_MEMORY : HIERARCHY_FREEZER, group);
+    auto_close dir = cgroup_open(host, host->v2 ? HIERARCHY_MEMORY : HIERARCHY_FREEZER, group);
     if (dir < 0)
         return dir;
     auto_close procs = path_open(dir, "cgroup.procs", O_RDONLY);
@@ -271,7 +225,7 @@ int cgroup_kill(struct cgroup_host *host, const char *group)
 {
     if (!host->v2)
         return kill_v1(host, group);
-    auto_close dir = open_group(host, HIERARCHY_MEMORY, group);
+    auto_close dir = cgroup_open(host, HIERARCHY_MEMORY, group);
     if (dir < 0)
         return dir == -ENOENT ? 0 : dir;
     return path_write_text(dir, "cgroup.kill", "1");
@@ -282,10 +236,10 @@ int cgroup_usage(struct cgroup_host *host, const char *group, struct cgroup_usag
     struct cgroup_usage usage = {0};
     bool v2 = host->v2;
 
-    auto_close memory = open_group(host, HIERARCHY_MEMORY, group);
+    auto_close memory = cgroup_open(host, HIERARCHY_MEMORY, group);
     if (memory < 0)
         return memory;
-    auto_close pids = open_group(host, v2 ? HIERARCHY_MEMORY : HIERARCHY_PIDS, group);
+    auto_close pids = cgroup_open(host, v2 ? HIERARCHY_MEMORY : HIERARCHY_PIDS, group);
     if (pids < 0)
         return pids;
     int rc =
@@ -311,7 +265,7 @@ int cgroup_reclaimable(struct cgroup_host *host, const char *group, uint64_t *re
 {
     uint64_t cached;
     uint64_t shared;
-    auto_close memory = open_group(host, HIERARCHY_MEMORY, group);
+    auto_close memory = cgroup_open(host, HIERARCHY_MEMORY, group);
     if (memory < 0)
         return memory;
     /* Shared memory is counted as cache, and goes nowhere. */
@@ -327,7 +281,7 @@ int cgroup_list(struct cgroup_host *host, const char *group,
                 void (*each)(const char *name, void *data), void *data)
 {
     struct dirent *entry;
-    int dir = open_group(host, host->v2 ? HIERARCHY_MEMORY : HIERARCHY_FREEZER, group);
+    int dir = cgroup_open(host, host->v2 ? HIERARCHY_MEMORY : HIERARCHY_FREEZER, group);
     if (dir < 0)
         return dir;
     DIR *list = fdopendir(dir);
@@ -367,7 +321,7 @@ static int open_top(struct cgroup_host *host, int root, enum hierarchy hierarchy
     return 0;
 }
 
-static int open_group(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group)
+int cgroup_open(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group)
 {
     return path_open(host->top[hierarchy], group[0] == '\0' ? "." : group, O_RDONLY | O_DIRECTORY);
 }
@@ -383,11 +337,11 @@ static int open_parent(const struct cgroup_host *host, enum hierarchy hierarchy,
     char *slash = strrchr(parent, '/');
     if (slash == NULL) {
         *ret_last = group;
-        return open_group(host, hierarchy, "");
+        return cgroup_open(host, hierarchy, "");
     }
     *slash = '\0';
     *ret_last = group + (slash - parent) + 1;
-    return open_group(host, hierarchy, parent);
+    return cgroup_open(host, hierarchy, parent);
 }
 
 static int make_in(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group)
@@ -405,131 +359,9 @@ static int make_in(const struct cgroup_host *host, enum hierarchy hierarchy, con
     return rc == -EEXIST ? 0 : rc;
 }
 
-static int write_u64(int dir, const char *name, uint64_t value)
-{
-    char text[VALUE_SIZE];
-    int rc = str_format(text, sizeof(text), "%" PRIu64, value);
-    return rc < 0 ? rc : path_write_text(dir, name, text);
-}
-
-static int limit_v1(struct cgroup_host *host, const char *group, const struct cgroup_limits *limits)
-{
-    int rc = limit_memory_v1(host, group, limits);
-    if (rc == 0 && limits->pids != 0) {
-        auto_close pids = open_group(host, HIERARCHY_PIDS, group);
-        rc = pids < 0 ? pids : write_u64(pids, "pids.max", limits->pids);
-    }
-    if (rc == 0)
-        rc = limit_cpu_v1(host, group, limits);
-    if (rc == 0 && limits->devices)
-        rc = limit_devices_v1(host, group);
-    return rc;
-}
-
-static int limit_memory_v1(struct cgroup_host *host, const char *group,
-                           const struct cgroup_limits *limits)
-{
-    uint64_t bytes = limits->memory_bytes;
-
-    if (bytes == 0 && limits->memory_min_bytes == 0)
-        return 0;
-    auto_close memory = open_group(host, HIERARCHY_MEMORY, group);
-    if (memory < 0)
-        return memory;
-    if (limits->memory_min_bytes != 0) {
-        int rc = write_u64(memory, "memory.soft_limit_in_bytes", limits->memory_min_bytes);
-        if (rc < 0)
-            return rc;
-    }
-    if (bytes == 0)
-        return 0;
-    /* Growing: memory+swap first. Shrinking: that one is refused then, so memory first. */
-    int swap = write_u64(memory, "memory.memsw.limit_in_bytes", bytes);
-    int rc = write_u64(memory, "memory.limit_in_bytes", bytes);
-    if (rc == 0 && swap < 0 && swap != -ENOENT)
-        rc = write_u64(memory, "memory.memsw.limit_in_bytes", bytes);
-    if (rc < 0)
-        return rc;
-    /* Socket buffers of TCP are counted apart on v1, and only where they have a limit. */
-    rc = write_u64(memory, "memory.kmem.tcp.limit_in_bytes", bytes / TCP_MEMORY_PART);
-    return rc == -ENOENT ? 0 : rc;
-}
-
-static int limit_cpu_v1(struct cgroup_host *host, const char *group,
-                        const struct cgroup_limits *limits)
-{
-    int rc = 0;
-
-    if (limits->cpu_milli == 0 && limits->cpu_weight == 0)
-        return 0;
-    auto_close cpu = open_group(host, HIERARCHY_CPU, group);
-    if (cpu < 0)
-        return cpu;
-    if (limits->cpu_weight != 0)
-        rc = write_u64(cpu, "cpu.shares", limits->cpu_weight);
-    if (rc < 0 || limits->cpu_milli == 0)
-        return rc;
-    if (limits->cpu_milli == CGROUP_CPU_ALL)
-        return path_write_text(cpu, "cpu.cfs_quota_us", "-1");
-    rc = write_u64(cpu, "cpu.cfs_period_us", CPU_PERIOD_US);
-    if (rc == 0)
-        rc = write_u64(cpu, "cpu.cfs_quota_us",
-                       (uint64_t)limits->cpu_milli * (CPU_PERIOD_US / 1000));
-    return rc;
-}
-
-static int limit_devices_v1(struct cgroup_host *host, const char *group)
-{
-    if (host->top[HIERARCHY_DEVICES] < 0)
-        return 0; /* not mounted: the user namespace alone keeps device nodes from being made */
-    auto_close devices = open_group(host, HIERARCHY_DEVICES, group);
-    if (devices < 0)
-        return devices;
-    int rc = path_write_text(devices, "devices.deny", "a");
-    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(DEVICES_ALLOWED); i++)
-        rc = path_write_text(devices, "devices.allow", DEVICES_ALLOWED[i]);
-    return rc;
-}
-
-static int limit_v2(struct cgroup_host *host, const char *group, const struct cgroup_limits *limits)
-{
-    int rc = 0;
-    uint64_t used;
-    char text[VALUE_SIZE];
-
-    auto_close dir = open_group(host, HIERARCHY_MEMORY, group);
-    if (dir < 0)
-        return dir;
-    if (limits->memory_bytes != 0) {
-        /* v2 would kill processes until the rest fits; the caller wants to be told instead. */
-        rc = path_read_u64(dir, "memory.current", &used);
-        if (rc == 0 && used > limits->memory_bytes)
-            return -EBUSY;
-        if (rc == 0)
-            rc = write_u64(dir, "memory.max", limits->memory_bytes);
-        if (rc == 0)
-            rc = path_write_text(dir, "memory.swap.max", "0");
-        if (rc == -ENOENT) /* a kernel without swap has no such file */
-            rc = 0;
-    }
-    if (rc == 0 && limits->memory_min_bytes != 0)
-        rc = write_u64(dir, "memory.min", limits->memory_min_bytes);
-    if (rc == 0 && limits->pids != 0)
-        rc = write_u64(dir, "pids.max", limits->pids);
-    if (rc == 0 && limits->cpu_weight != 0)
-        rc = write_u64(dir, "cpu.weight", limits->cpu_weight);
-    if (rc < 0 || limits->cpu_milli == 0)
-        return rc;
-    if (limits->cpu_milli == CGROUP_CPU_ALL)
-        return path_write_text(dir, "cpu.max", "max");
-    rc = str_format(text, sizeof(text), "%" PRIu64 " %u",
-                    (uint64_t)limits->cpu_milli * (CPU_PERIOD_US / 1000), CPU_PERIOD_US);
-    return rc < 0 ? rc : path_write_text(dir, "cpu.max", text);
-}
-
 static int attach_fd(const struct cgroup_host *host, enum hierarchy hierarchy, const char *group)
 {
-    auto_close dir = open_group(host, hierarchy, group);
+    auto_close dir = cgroup_open(host, hierarchy, group);
     if (dir == -ENOENT && !HIERARCHIES[hierarchy].instance) {
         const char *last;
         dir = open_parent(host, hierarchy, group, &last);
@@ -544,7 +376,7 @@ static int kill_v1(struct cgroup_host *host, const char *group)
     size_t killed = 0;
     int rc = 0;
 
-    auto_close freezer = open_group(host, HIERARCHY_FREEZER, group);
+    auto_close freezer = cgroup_open(host, HIERARCHY_FREEZER, group);
     if (freezer < 0)
         return freezer == -ENOENT ? 0 : freezer;
     for (int round = 0; round < KILL_ROUNDS; round++) {

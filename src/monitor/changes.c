@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * changes - how a user comes, changes and goes
+ * changes - how a user comes and changes
  *
  * Theory of operation
- * Adding and removing take several steps that wait for others. Each waits in a struct change, which
- * one function after another carries on:
+ * An addition takes several steps that wait for others, so it waits in a struct change, which one
+ * function after another carries on:
  *
- *   user add: record the intent (the slot is burnt from here on) -> croft-setup: account, groups,
- * key, disk -> mount, groups of processes -> record the outcome -> import busybox -> answer what
- * fails on the way is taken back by croft-setup, and recorded user rm:  record the intent -> kill
- * everything of hers -> when it has ended: unmount -> croft-setup: account, groups, key, with
- * --purge the disk -> remove the groups of processes -> record the outcome -> answer
+ *   record the intent; the slot is burnt from here on
+ *   croft-setup       account, groups, key, disk
+ *   make ready        mount, groups of processes; record the outcome
+ *   import busybox    answer
  *
- * A crash in between leaves the intent without an outcome; changes_resume() takes an addition back
- * and goes on with a removal.
+ * What fails on the way is taken back by croft-setup, and recorded. A crash in between leaves the
+ * intent without an outcome: changes_resume() takes an addition back and goes on with a removal.
  */
-#include "monitor/changes.h"
+#include "monitor/changes_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -31,25 +30,9 @@
 #include "monitor/instances.h"
 #include "monitor/monitor.h"
 #include "monitor/sessions.h"
+#include "monitor/setups.h"
 
-#define SIZE_TEXT       32U
-#define GROUPS_RETRY_MS 20U
-#define GROUPS_RETRIES  250U
-
-/* An addition, a change or a removal on its way. */
-struct change {
-    struct monitor *monitor;
-    struct change *next;
-    struct user *user;
-    struct request *request;
-    struct deed deed;
-    struct record_user record;
-    struct err failure;
-    uint64_t disk_free_before;
-    bool purge;
-    unsigned int retries;
-    struct loop_timer timer;
-};
+#define SIZE_TEXT 32U
 
 /* An addition or removal that the records know only the intent of. */
 struct unfinished {
@@ -75,13 +58,6 @@ static int set_apply(struct user *user, const struct user_limits *limits, struct
 static void set_record(struct change *change, const struct err *failure);
 static void set_done_key(void *data, const struct setup_reply *reply);
 static void answer_user(struct change *change);
-static void remove_begin(struct change *change);
-static void remove_account(struct change *change);
-static void remove_done_setup(void *data, const struct setup_reply *reply);
-static void remove_groups(void *data);
-static void remove_finish(struct change *change);
-static void record_in_own_file(struct change *change, enum record_type type, uint32_t actor_uid);
-static void change_free(struct change *change);
 
 /*
  * Safe for an admin, who is not trusted with more than this: the name is [a-z][a-z0-9-]*, the
@@ -220,44 +196,6 @@ int change_order_set(struct request *request, struct user *admin, struct err *er
     return REQUEST_PENDING;
 }
 
-/* Safe for an admin: it is what he may do; the disk stays unless he says --purge, the records stay.
- */
-int change_order_remove(struct request *request, struct user *admin, struct err *err)
-{
-    struct monitor *monitor = request->monitor;
-    struct user *user = users_by_name(monitor, request->order.name);
-    (void)admin;
-
-    if (user == NULL)
-        return err_set(err, OUTCOME_NOT_FOUND, "no user named %s", request->order.name);
-    if (user->state != USER_ACTIVE)
-        return err_set(err, OUTCOME_FAILED, "%s is being %s; try again soon", user->name,
-                       user->state == USER_ADDING ? "added" : "removed");
-    struct change *change = mem_new(1, sizeof(*change));
-    *change = (struct change){
-        .monitor = monitor,
-        .user = user,
-        .request = request,
-        .purge = (request->order.flags & ORDER_PURGE) != 0,
-    };
-    const struct chain_entry intent = {
-        .type = RECORD_USER_REMOVE,
-        .actor_uid = request->peer.uid,
-        .subject_uid = user->uid,
-        .name = user->name,
-        .number = {change->purge},
-    };
-    int rc = deed_begin(monitor, NULL, &intent, &change->deed, err);
-    if (rc != 0) {
-        change_free(change);
-        return rc;
-    }
-    records_sync_all(monitor);
-    request_park(request);
-    remove_begin(change);
-    return REQUEST_PENDING;
-}
-
 void changes_replay(struct monitor *monitor, const struct record *record)
 {
     struct unfinished **place = &monitor->users.unfinished;
@@ -302,7 +240,7 @@ void changes_resume(struct monitor *monitor)
                  record_type_name(unfinished->type), unfinished->name,
                  user == NULL ? "taken back" : "finished now");
         if (unfinished->type == RECORD_USER_REMOVE && user != NULL) {
-            remove_begin(change);
+            change_remove(change);
         } else if (unfinished->type == RECORD_USER_ADD && user == NULL) {
             change->user = user_new(monitor, unfinished->name, USER_ADDING);
             err_set(&change->failure, OUTCOME_FAILED, "interrupted");
@@ -312,17 +250,6 @@ void changes_resume(struct monitor *monitor)
         }
         monitor->users.unfinished = unfinished->next;
         mem_cleanup(&unfinished);
-    }
-}
-
-void changes_at_rest(struct user *user)
-{
-    struct change *next;
-
-    for (struct change *change = user->monitor->users.removals; change != NULL; change = next) {
-        next = change->next;
-        if (change->user == user)
-            remove_account(change);
     }
 }
 
@@ -406,7 +333,7 @@ static int add_make_ready(struct change *change)
     const struct chain_entry outcome = {.payload = &change->record,
                                         .payload_size = sizeof(change->record)};
     uint32_t actor = change->deed.actor_uid;
-    record_in_own_file(change, RECORD_USER_ADD, actor);
+    change_record_own(change, RECORD_USER_ADD, actor);
     change->deed.subject_uid = user->uid;
     deed_end(change->monitor, &change->deed, DURABLE_NOW, NULL, &outcome);
     user->state = USER_ACTIVE;
@@ -496,7 +423,7 @@ static void set_record(struct change *change, const struct err *failure)
     deed_end(change->monitor, &change->deed, DURABLE_NOW, failure, &outcome);
     if (failure != NULL)
         return;
-    record_in_own_file(change, RECORD_USER_SET, actor);
+    change_record_own(change, RECORD_USER_SET, actor);
     events_mark(change->monitor, &change->user->event);
 }
 
@@ -533,95 +460,8 @@ static void answer_user(struct change *change)
     change_free(change);
 }
 
-static void remove_begin(struct change *change)
-{
-    struct user *user = change->user;
-    static const char *const groups[] = {"all", "gate", "rescue"};
-    char group[GROUP_NAME_SIZE];
-
-    user->state = USER_REMOVING;
-    change->next = change->monitor->users.removals;
-    change->monitor->users.removals = change;
-    for (struct instance *instance = user->instances; instance != NULL; instance = instance->next)
-        instance_stop(instance, 0, NULL);
-    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
-        user_group(user, groups[i], group);
-        if (cgroup_kill(change->monitor->cgroups, group) < 0)
-            log_line(LOG_LEVEL_WARNING, "cannot kill all of %s", group);
-    }
-    remove_account(change);
-}
-
-/* When nothing of hers runs any more. */
-static void remove_account(struct change *change)
-{
-    struct user *user = change->user;
-    struct setup setup = {
-        .version = SETUP_VERSION,
-        .type = SETUP_USER_REMOVE,
-        .flags = change->purge ? SETUP_PURGE : 0,
-        .uid = user->uid,
-    };
-
-    if (instances_running(user))
-        return;
-    struct change **place = &change->monitor->users.removals;
-    while (*place != change)
-        place = &(*place)->next;
-    *place = change->next;
-    memcpy(setup.name, user->name, sizeof(setup.name));
-    images_cancel(user);
-    sessions_cancel(user);
-    int rc = volume_release(user);
-    if (rc < 0)
-        log_line(LOG_LEVEL_WARNING, "cannot unmount the disk of %s: %s", user->name, strerror(-rc));
-    setup_ask(change->monitor, &setup, NULL, remove_done_setup, change);
-}
-
-static void remove_done_setup(void *data, const struct setup_reply *reply)
-{
-    struct change *change = data;
-
-    if (reply != NULL && reply->outcome == OUTCOME_OK) {
-        if (reply->text[0] != '\0')
-            request_note(change->request, "%s", reply->text);
-        change->timer = (struct loop_timer){.on_due = remove_groups, .data = change};
-        remove_groups(change);
-        return;
-    }
-    err_set(&change->failure, OUTCOME_FAILED, "%s",
-            reply == NULL ? "croft-setup ended before it was done" : reply->text);
-    change->user->state = USER_ACTIVE;
-    deed_end(change->monitor, &change->deed, DURABLE_NOW, &change->failure, NULL);
-    request_finish(change->request, &change->failure);
-    change_free(change);
-}
-
-/* What was killed needs a moment to be gone. */
-static void remove_groups(void *data)
-{
-    struct change *change = data;
-
-    if (user_groups_remove(change->user) < 0 && change->retries++ < GROUPS_RETRIES) {
-        loop_arm(change->monitor->loop, &change->timer,
-                 clock_boot_ns() + GROUPS_RETRY_MS * NS_PER_MS);
-        return;
-    }
-    remove_finish(change);
-}
-
-static void remove_finish(struct change *change)
-{
-    record_in_own_file(change, RECORD_USER_REMOVE, change->deed.actor_uid);
-    records_user_retire(change->monitor, change->user);
-    user_drop(change->user);
-    deed_end(change->monitor, &change->deed, DURABLE_NOW, NULL, NULL);
-    request_finish(change->request, NULL);
-    change_free(change);
-}
-
 /* What an admin did to her stands in her own file too (invariant 10). */
-static void record_in_own_file(struct change *change, enum record_type type, uint32_t actor_uid)
+void change_record_own(struct change *change, enum record_type type, uint32_t actor_uid)
 {
     struct user *user = change->user;
     const struct chain_entry entry = {
@@ -637,7 +477,7 @@ static void record_in_own_file(struct change *change, enum record_type type, uin
         records_outcome(change->monitor, &user->chain, &entry, DURABLE_NOW);
 }
 
-static void change_free(struct change *change)
+void change_free(struct change *change)
 {
     mem_cleanup(&change);
 }

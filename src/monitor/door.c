@@ -33,25 +33,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "monitor/account.h"
 #include "monitor/monitor.h"
 #include "monitor/orders.h"
+#include "monitor/peer.h"
 #include "monitor/sessions.h"
 
 #define ACCEPT_BATCH    64
 #define ACCEPT_PAUSE_MS 100U
 #define REPLIES_MAX     16U
 #define REPLY_FDS_MAX   2U
-#define PEER_GROUPS_MAX 65536U /* the kernel's NGROUPS_MAX */
-
-/* uses: clients and requests that point to it */
-struct account {
-    struct account *next;
-    uid_t uid;
-    size_t uses;
-    size_t connections; /* without those that run something */
-    struct request *in_work;
-    struct request *line;
-};
 
 /* A reply that the socket had no room for. */
 struct queued_reply {
@@ -94,13 +85,9 @@ static union {
 static void on_listener(struct loop_source *source, uint32_t events, void *data);
 static void on_accept_pause(void *data);
 static void accept_client(struct monitor *monitor, int sock);
-static int peer_read(const struct monitor *monitor, int sock, struct peer *ret_peer);
-static int peer_in_group(int sock, gid_t group);
 static int connection_allowed(const struct monitor *monitor, const struct account *account,
                               const struct peer *peer, struct err *err);
 static void refuse(int sock, const struct err *err);
-static struct account *account_get(struct door *door, uid_t uid);
-static void account_put(struct door *door, struct account *account);
 static void on_client(struct loop_source *source, uint32_t events, void *data);
 static void on_client_timer(void *data);
 static void read_order(struct client *client);
@@ -116,7 +103,6 @@ static void free_reply(struct queued_reply *queued);
 static void door_turn(struct monitor *monitor);
 static bool account_turn(struct account *account);
 static void request_release(struct request *request);
-static void line_remove(struct account *account, struct request *request);
 
 int door_open(struct monitor *monitor, int listener)
 {
@@ -260,7 +246,7 @@ static void accept_client(struct monitor *monitor, int sock)
     struct peer peer;
     struct err err;
 
-    if (peer_read(monitor, sock, &peer) < 0) {
+    if (peer_read(sock, monitor->admin_gid, &peer) < 0) {
         fd_close(&sock);
         return;
     }
@@ -290,44 +276,6 @@ static void accept_client(struct monitor *monitor, int sock)
         loop_arm(monitor->loop, &client->stall, clock_boot_ns() + CLIENT_STALL_MS * NS_PER_MS);
 }
 
-static int peer_read(const struct monitor *monitor, int sock, struct peer *ret_peer)
-{
-    struct ucred cred;
-    socklen_t size = sizeof(cred);
-
-    if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0 || size != sizeof(cred))
-        return -EIO;
-    int member = cred.uid == 0 || cred.gid == monitor->admin_gid;
-    if (!member)
-        member = peer_in_group(sock, monitor->admin_gid);
-    if (member < 0)
-        return member;
-    *ret_peer =
-        (struct peer){.uid = cred.uid, .gid = cred.gid, .pid = cred.pid, .admin = member == 1};
-    return 0;
-}
-
-/* Whether the peer had @group among its supplementary groups when it connected. */
-static int peer_in_group(int sock, gid_t group)
-{
-    gid_t few[64];
-    gid_t *groups = few;
-    socklen_t size = sizeof(few);
-    auto_free gid_t *many = NULL;
-    int rc = getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, groups, &size);
-
-    if (rc < 0 && errno == ERANGE && size <= PEER_GROUPS_MAX * sizeof(gid_t)) {
-        groups = many = mem_new(size / sizeof(gid_t), sizeof(gid_t));
-        rc = getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, groups, &size);
-    }
-    if (rc < 0)
-        return -errno;
-    for (size_t i = 0; i < size / sizeof(gid_t); i++)
-        if (groups[i] == group)
-            return 1;
-    return 0;
-}
-
 static int connection_allowed(const struct monitor *monitor, const struct account *account,
                               const struct peer *peer, struct err *err)
 {
@@ -353,32 +301,6 @@ static void refuse(int sock, const struct err *err)
     memcpy(reply.text, err->text, sizeof(reply.text));
     if (frame_send(sock, &reply, sizeof(reply), NULL, 0, NULL, 0) < 0)
         return; /* gone already */
-}
-
-static struct account *account_get(struct door *door, uid_t uid)
-{
-    struct account *account = door->accounts;
-    while (account != NULL && account->uid != uid)
-        account = account->next;
-    if (account == NULL) {
-        account = mem_new(1, sizeof(*account));
-        *account = (struct account){.next = door->accounts, .uid = uid};
-        door->accounts = account;
-    }
-    account->uses++;
-    return account;
-}
-
-static void account_put(struct door *door, struct account *account)
-{
-    struct account **place = &door->accounts;
-
-    if (--account->uses > 0)
-        return;
-    while (*place != account)
-        place = &(*place)->next;
-    *place = account->next;
-    mem_cleanup(&account);
 }
 
 static void on_client(struct loop_source *source, uint32_t events, void *data)
@@ -445,10 +367,7 @@ static void read_order(struct client *client)
         request_finish(request, &err);
         return;
     }
-    struct request **end = &client->account->line;
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = request;
+    account_line_up(client->account, request);
     client_watch(client);
     door_turn(client->monitor);
 }
@@ -484,7 +403,7 @@ static void client_free(struct client *client)
     if (client->request != NULL) {
         client->request->client = NULL;
         if (account->in_work != client->request && !client->request->parked) {
-            line_remove(account, client->request);
+            account_line_leave(account, client->request);
             frame_fds_cleanup(&client->request->fds);
             mem_cleanup(&client->request);
             account_put(&monitor->door, account);
@@ -643,14 +562,4 @@ static void request_release(struct request *request)
         client_watch(client);
     }
     door_turn(monitor);
-}
-
-static void line_remove(struct account *account, struct request *request)
-{
-    struct request **place = &account->line;
-    while (*place != NULL && *place != request)
-        place = &(*place)->next;
-    if (*place == request)
-        *place = request->next;
-    request->next = NULL;
 }

@@ -8,6 +8,7 @@
 #define CROFT_MONITOR_DOOR_H
 
 #include "base/loop.h"
+#include "monitor/peer.h"
 #include "wire/frame.h"
 #include "wire/order.h"
 #include <stdbool.h>
@@ -25,14 +26,6 @@ struct door {
     struct client *clients;
     struct account *accounts; /* one per uid that has a connection; the first has the next turn */
     size_t client_count;
-};
-
-/* What the kernel says about who made a connection (invariant 3). */
-struct peer {
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
-    bool admin; /* uid 0, or a member of croft-admin */
 };
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jobs - programs that croft-super starts for the monitor: croft-runtime and croft-setup
+ * jobs - programs that croft-super starts for the monitor, and how they end
  *
  * Theory of operation
  * A runner's life, and which message moves it on:
@@ -27,7 +27,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -37,9 +36,8 @@
 #include "monitor/monitor.h"
 #include "wire/spawn.h"
 
-#define RUNNER_TIMEOUT_MS  30000U
-#define STATUS_LATE_MS     1000U
-#define IDENTIFY_TIMEOUT_S 30
+#define RUNNER_TIMEOUT_MS 30000U
+#define STATUS_LATE_MS    1000U
 
 /*
  * let_go:   JOB_GO was sent
@@ -62,17 +60,6 @@ struct runner {
     bool failed;
 };
 
-struct setup_ask {
-    struct monitor *monitor;
-    struct setup_ask *next;
-    struct loop_source channel;
-    struct setup setup;
-    void *key;
-    setup_fn done;
-    void *data;
-};
-
-static int ask_super(struct monitor *monitor, enum spawn_type type, uint64_t token, int channel);
 static void on_super(struct loop_source *source, uint32_t events, void *data);
 static void on_spawned(struct monitor *monitor, const struct spawn_event *event);
 static void on_exited(struct monitor *monitor, const struct spawn_event *event);
@@ -87,9 +74,6 @@ static void runner_close_channel(struct runner *runner);
 static void runner_fail(struct runner *runner, uint32_t stage, int error);
 static void on_runner_deadline(void *data);
 static void on_runner_process_end(void *data, struct exit_status status);
-static void setup_begin(struct monitor *monitor);
-static void on_setup(struct loop_source *source, uint32_t events, void *data);
-static void setup_end(struct setup_ask *ask, const struct setup_reply *reply);
 
 int jobs_open(struct monitor *monitor, int channel)
 {
@@ -206,9 +190,9 @@ int runner_new(struct monitor *monitor, const struct runner_calls *calls, void *
     auto_close ours = pair[0];
     auto_close theirs = pair[1];
     int rc = fd_set_nonblock(ours);
-    uint64_t token = ++monitor->jobs.next_token;
+    uint64_t token = 0;
     if (rc == 0)
-        rc = ask_super(monitor, SPAWN_RUNTIME, token, theirs);
+        rc = jobs_ask_super(monitor, SPAWN_RUNTIME, theirs, &token);
     if (rc < 0)
         return rc;
     struct runner *runner = mem_new(1, sizeof(*runner));
@@ -295,64 +279,12 @@ int runner_sentence(struct err *err, const char *what, const char *name, uint32_
                      ready_stage_text(stage));
 }
 
-void setup_ask(struct monitor *monitor, const struct setup *setup, const void *key, setup_fn done,
-               void *data)
+int jobs_ask_super(struct monitor *monitor, enum spawn_type type, int channel, uint64_t *ret_token)
 {
-    struct setup_ask *ask = mem_new(1, sizeof(*ask));
-    struct setup_ask **end = &monitor->jobs.setups;
-
-    *ask = (struct setup_ask){
-        .monitor = monitor,
-        .channel = {.fd = -1, .on_io = on_setup, .data = ask},
-        .setup = *setup,
-        .done = done,
-        .data = data,
-    };
-    if (setup->key_size > 0) {
-        ask->key = mem_new(1, setup->key_size);
-        memcpy(ask->key, key, setup->key_size);
-    }
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = ask;
-    if (monitor->jobs.setups == ask)
-        setup_begin(monitor);
-}
-
-int setup_identify(struct monitor *monitor, struct setup_reply *ret_reply, struct err *err)
-{
-    const struct setup ask = {.version = SETUP_VERSION, .type = SETUP_IDENTIFY};
-    const struct timeval patience = {.tv_sec = IDENTIFY_TIMEOUT_S};
-    struct setup_reply reply;
-    int pair[2];
-
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return err_errno(err, OUTCOME_HOST_CANNOT, -errno, "cannot make a channel to croft-setup");
-    auto_close ours = pair[0];
-    auto_close theirs = pair[1];
-    int rc =
-        setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ? -errno : 0;
-    if (rc == 0)
-        rc = ask_super(monitor, SPAWN_SETUP, ++monitor->jobs.next_token, theirs);
-    fd_close(&theirs); /* so that its death is an end of file here */
-    if (rc == 0)
-        rc = frame_send(ours, &ask, sizeof(ask), NULL, 0, NULL, 0);
-    if (rc == 0) {
-        ssize_t got = frame_recv(ours, &reply, sizeof(reply), NULL);
-        rc = got == sizeof(reply) ? 0 : got < 0 ? (int)got : -EPROTO;
-    }
-    if (rc < 0)
-        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "croft-setup does not say who croft is");
-    reply.text[sizeof(reply.text) - 1] = '\0';
-    if (reply.outcome != OUTCOME_OK)
-        return err_set(err, OUTCOME_HOST_CANNOT, "%s", reply.text);
-    *ret_reply = reply;
-    return 0;
-}
-
-static int ask_super(struct monitor *monitor, enum spawn_type type, uint64_t token, int channel)
-{
+    uint64_t token = ++monitor->jobs.next_token;
     const struct spawn request = {.version = SPAWN_VERSION, .type = (uint32_t)type, .token = token};
+    if (ret_token != NULL)
+        *ret_token = token;
     return frame_send(monitor->jobs.channel.fd, &request, sizeof(request), NULL, 0, &channel, 1);
 }
 
@@ -548,57 +480,4 @@ static void on_runner_process_end(void *data, struct exit_status status)
     if (!runner->executed && !runner_end_of_file(runner))
         return;
     runner->calls->ended(runner->data, status);
-}
-
-static void setup_begin(struct monitor *monitor)
-{
-    struct setup_ask *ask = monitor->jobs.setups;
-    int pair[2];
-
-    if (ask == NULL)
-        return;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        setup_end(ask, NULL);
-        return;
-    }
-    auto_close theirs = pair[1];
-    ask->channel.fd = pair[0];
-    int rc = ask_super(monitor, SPAWN_SETUP, ++monitor->jobs.next_token, theirs);
-    if (rc == 0)
-        rc = frame_send(ask->channel.fd, &ask->setup, sizeof(ask->setup), ask->key,
-                        ask->setup.key_size, NULL, 0);
-    if (rc == 0)
-        rc = loop_add(monitor->loop, &ask->channel, EPOLLIN);
-    if (rc < 0)
-        setup_end(ask, NULL);
-}
-
-static void on_setup(struct loop_source *source, uint32_t events, void *data)
-{
-    struct setup_reply reply;
-    struct setup_ask *ask = data;
-    (void)events;
-
-    ssize_t got = frame_recv(source->fd, &reply, sizeof(reply), NULL);
-    bool whole = got == (ssize_t)sizeof(reply) && reply.version == SETUP_VERSION;
-    if (whole)
-        reply.text[sizeof(reply.text) - 1] = '\0';
-    loop_remove(ask->monitor->loop, source);
-    setup_end(ask, whole ? &reply : NULL);
-}
-
-static void setup_end(struct setup_ask *ask, const struct setup_reply *reply)
-{
-    struct monitor *monitor = ask->monitor;
-    setup_fn done = ask->done;
-    void *data = ask->data;
-
-    fd_close(&ask->channel.fd);
-    monitor->jobs.setups = ask->next;
-    mem_cleanup(&ask->key);
-    mem_cleanup(&ask);
-    done(data, reply);
-    /* Unless what was done has asked, and thereby begun, already. */
-    if (monitor->jobs.setups != NULL && monitor->jobs.setups->channel.fd < 0)
-        setup_begin(monitor);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jobs - programs that croft-super starts for the monitor: croft-runtime and croft-setup
+ * jobs - programs that croft-super starts for the monitor, and how they end
  *
  * A runner is one croft-runtime from the request until what it became has ended. A process is
  * anything whose end is awaited, a runner's or one found running at start.
@@ -11,7 +11,7 @@
 #include "base/loop.h"
 #include "wire/frame.h"
 #include "wire/job.h"
-#include "wire/setup.h"
+#include "wire/spawn.h"
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -113,21 +113,6 @@ void runner_free(struct runner *runner);
  */
 int runner_sentence(struct err *err, const char *what, const char *name, uint32_t stage, int error);
 
-/* @reply: NULL: croft-setup died */
-typedef void (*setup_fn)(void *data, const struct setup_reply *reply);
-
-/**
- * setup_ask() - one run of croft-setup; one at a time, in the order of asking
- * @key: @setup->key_size bytes
- */
-void setup_ask(struct monitor *monitor, const struct setup *setup, const void *key, setup_fn done,
-               void *data);
-
-/** setup_identify() - asks croft-setup who Croft's own accounts are, and waits. Return: 0; outcome
- */
-nodiscard int setup_identify(struct monitor *monitor, struct setup_reply *ret_reply,
-                             struct err *err);
-
 struct exited {
     pid_t pid;
     struct exit_status status;
@@ -154,6 +139,15 @@ nodiscard int jobs_open(struct monitor *monitor, int channel);
 
 /** jobs_listen() - from now on the loop serves the channel. Return: 0; -errno */
 nodiscard int jobs_listen(struct monitor *monitor);
+
+/**
+ * jobs_ask_super() - asks croft-super to start a program
+ * @channel:   becomes its channel (borrowed)
+ * @ret_token: comes back in SPAWN_EVENT_SPAWNED; may be NULL
+ * Return: 0; -EAGAIN croft-super is behind; -errno
+ */
+nodiscard int jobs_ask_super(struct monitor *monitor, enum spawn_type type, int channel,
+                             uint64_t *ret_token);
 
 /** jobs_end_croft() - asks croft-super to end everything but the instances */
 void jobs_end_croft(struct monitor *monitor);

@@ -8,8 +8,9 @@
  * itself. It may be killed at any moment: its successor builds the same world from the records and
  * the kernel.
  *
- * Starting, in stages (stage_* below); one that fails ends the monitor, and croft-super tries
- * again: 1 directories  everything that is touched later lies beneath one of a few open directories
+ * Starting, in stages; one that fails ends the monitor, and croft-super tries again:
+ *
+ *   1 directories  whatever is touched later lies beneath one of a few open directories
  *   2 accounts     croft-setup says which gid croft-admin has
  *   3 groups       the top control group, with what the host keeps for itself
  *   4 records      replayed: users, images, instances
@@ -37,6 +38,7 @@
 #include "monitor/instances.h"
 #include "monitor/monitor.h"
 #include "monitor/sandbox.h"
+#include "monitor/setups.h"
 #include "wire/spawn.h"
 
 #define DOOR_FD (SPAWN_CHANNEL_FD + 1)

@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -38,6 +39,176 @@
 #define HEADS_MS       60000U
 #define FILE_NAME_SIZE 32U
 #define OLD_FILES_MAX  1000U
+
+static void on_sync(void *data);
+static void on_heads(void *data);
+static int close_to_all(struct monitor *monitor, const char *name);
+static void sync_chain(struct chain *chain, const char *whose);
+static void write_heads(struct monitor *monitor);
+static void append(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
+                   enum durability durability, uint64_t *ret_seq, int *ret_rc);
+static void user_file(const struct user *user, char name[FILE_NAME_SIZE]);
+static void replay_host(const struct record *record, const void *payload, size_t payload_size,
+                        void *data);
+static void replay_user_added(struct monitor *monitor, const struct record *record,
+                              const struct record_user *added);
+static void replay_own(const struct record *record, const void *payload, size_t payload_size,
+                       void *data);
+static void replay_instance(struct user *user, const struct record *record, const void *payload,
+                            size_t payload_size);
+static void replay_started(struct instance *instance, const struct record *record);
+static void replay_ended(struct instance *instance, const struct record *record);
+static void replay_image(struct user *user, const struct record *record, const void *payload,
+                         size_t payload_size);
+static void refuse_broken(struct user *user);
+
+int deed_begin(struct monitor *monitor, struct user *user, const struct chain_entry *entry,
+               struct deed *ret_deed, struct err *err)
+{
+    struct chain *chain = user != NULL ? &user->chain : &monitor->records.host;
+    struct chain_entry intent = *entry;
+    struct deed deed = {.chain = chain, .type = entry->type, .actor_uid = entry->actor_uid};
+    int rc;
+
+    if (user != NULL && user->chain.broken)
+        return err_set(err, OUTCOME_HOST_CANNOT,
+                       "the records of %s are damaged; an admin looks at them: croft audit verify",
+                       user->name);
+    /* What ends or takes away is always possible. */
+    if (chain->size_bytes > RECORD_FILE_MAX && entry->type != RECORD_STOP &&
+        entry->type != RECORD_REMOVE && entry->type != RECORD_USER_REMOVE)
+        return err_set(err, OUTCOME_OVER_LIMIT,
+                       "the records are full (%llu MiB); an admin moves the file away",
+                       RECORD_FILE_MAX / MIB);
+    intent.phase = RECORD_INTENT;
+    intent.subject_uid = user != NULL ? user->uid : entry->subject_uid;
+    deed.subject_uid = intent.subject_uid;
+    if (entry->name != NULL && str_copy(deed.name, sizeof(deed.name), entry->name) < 0)
+        croft_bug("a deed about something without a name");
+    append(monitor, chain, &intent, DURABLE_SOON, &deed.seq, &rc);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc,
+                         "cannot write the records, so nothing was done");
+    *ret_deed = deed;
+    return 0;
+}
+
+void deed_end(struct monitor *monitor, struct deed *deed, enum durability durability,
+              const struct err *failure, const struct chain_entry *entry)
+{
+    struct chain_entry outcome = {0};
+    int rc;
+
+    if (deed->chain == NULL)
+        return;
+    if (entry != NULL)
+        outcome = *entry;
+    outcome.type = deed->type;
+    outcome.phase = RECORD_OUTCOME;
+    outcome.intent_seq = deed->seq;
+    outcome.actor_uid = deed->actor_uid;
+    outcome.subject_uid = deed->subject_uid;
+    outcome.name = deed->name;
+    if (failure != NULL) {
+        outcome.outcome = (uint32_t)failure->outcome;
+        outcome.text = failure->text;
+    }
+    append(monitor, deed->chain, &outcome, durability, NULL, &rc);
+    deed->chain = NULL;
+}
+
+void records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
+                     enum durability durability)
+{
+    struct chain_entry outcome = *entry;
+    int rc;
+
+    outcome.phase = RECORD_OUTCOME;
+    append(monitor, chain, &outcome, durability, NULL, &rc);
+}
+
+void records_sync_all(struct monitor *monitor)
+{
+    on_sync(monitor);
+    write_heads(monitor);
+    sync_chain(&monitor->records.host, "the host");
+}
+
+int records_open(struct monitor *monitor, struct err *err)
+{
+    struct records *records = &monitor->records;
+    const struct chain_head none = {0};
+
+    records->sync = (struct loop_timer){.on_due = on_sync, .data = monitor};
+    records->heads = (struct loop_timer){.on_due = on_heads, .data = monitor};
+    int rc = chain_open(monitor->dirs.records, HOST_FILE, 0400, 0, &none, replay_host, monitor,
+                        &records->host);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read the host's records");
+    if (records->host.broken)
+        return err_set(err, OUTCOME_HOST_CANNOT,
+                       "the host's records are damaged after entry %llu: nobody could say who the "
+                       "users are; look at %s",
+                       (unsigned long long)records->host.seq, "records/" HOST_FILE);
+    for (struct user *user = monitor->users.first; user != NULL; user = user->next) {
+        char name[FILE_NAME_SIZE];
+        user_file(user, name);
+        rc = chain_open(monitor->dirs.records, name, 0440, user->audit_gid, &user->head, replay_own,
+                        user, &user->chain);
+        if (rc < 0) {
+            log_line(LOG_LEVEL_ERROR, "cannot read records/%s: %s", name, strerror(-rc));
+            user->chain.broken = true;
+        }
+        if (user->chain.broken)
+            refuse_broken(user);
+    }
+    return 0;
+}
+
+int records_user_open(struct monitor *monitor, struct user *user)
+{
+    const struct chain_head none = {0};
+    char name[FILE_NAME_SIZE];
+
+    /* One of an earlier user of the same uid is history, and must not become hers. */
+    records_user_retire(monitor, user);
+    user_file(user, name);
+    return chain_open(monitor->dirs.records, name, 0440, user->audit_gid, &none, replay_own, user,
+                      &user->chain);
+}
+
+void records_user_retire(struct monitor *monitor, struct user *user)
+{
+    char name[FILE_NAME_SIZE];
+    char old[FILE_NAME_SIZE];
+
+    if (user->chain.fd >= 0) {
+        sync_chain(&user->chain, user->name);
+        chain_close(&user->chain);
+    }
+    user_file(user, name);
+    int rc = close_to_all(monitor, name);
+    if (rc == 0)
+        rc = -EEXIST;
+    for (unsigned int i = 1; i < OLD_FILES_MAX && rc == -EEXIST; i++) {
+        rc = str_format(old, sizeof(old), "%s.%u", name, i);
+        if (rc == 0)
+            rc = path_rename(monitor->dirs.records, name, monitor->dirs.records, old, false);
+    }
+    if (rc < 0 && rc != -ENOENT)
+        log_line(LOG_LEVEL_ERROR, "cannot move records/%s aside: %s", name, strerror(-rc));
+}
+
+/* The gid of a group that is removed may soon be that of another user's. */
+static int close_to_all(struct monitor *monitor, const char *name)
+{
+    auto_close file = path_open(monitor->dirs.records, name, O_RDONLY);
+    if (file < 0)
+        return file;
+    if (fchmod(file, 0400) < 0)
+        return -errno;
+    return path_chown(file, 0, 0);
+}
 
 static void on_sync(void *data);
 static void on_heads(void *data);

@@ -58,7 +58,8 @@ nodiscard int accounts_ids_taken(int etc, uint32_t first, uint32_t count,
  * waits. Return: 0; outcome: the sentence has its exit status and the first line it said */
 nodiscard int program_run(const char *const *argv, struct err *err);
 
-/** program_kill_all() - SIGKILL to every process of @uid, until there is none. Return: 0; -EBUSY; -errno */
+/** program_kill_all() - SIGKILL to every process of @uid, until there is none. Return: 0; -EBUSY;
+ * -errno */
 nodiscard int program_kill_all(uid_t uid, gid_t gid);
 
 /* disk.c */
