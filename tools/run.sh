@@ -31,7 +31,7 @@ programs() { cat "$lib"/croft* /usr/bin/croft 2>/dev/null | sha256sum; }
 install_croft() {
     say "install"
     before=$(programs)
-    make -s -C "$top" install
+    make -s -C "$top" install >/dev/null
     if croft host status >/dev/null 2>&1 && [ "$before" != "$(programs)" ]; then
         echo "the programs have changed: Croft is started again"
         croft host stop
@@ -115,7 +115,7 @@ find_sshd() {
 }
 
 ssh_words() {
-    echo "ssh -p $port -i $demo/$1 -o UserKnownHostsFile=$demo/known_hosts $1@localhost"
+    echo "ssh -p $port -i $demo/$1 $1@localhost"
 }
 
 log_in() {

@@ -193,14 +193,15 @@ static json_t *envelope_json(const char *name, const struct reply_user *user)
         (json_int_t)limits->pids, "cpu_milli", (json_int_t)limits->cpu_milli);
 }
 
-/* "used of limit"; croftd may not know what is used. */
-static void add_share(struct table *table, uint64_t used, uint64_t limit)
+/* "used of limit"; what the disk holds may not have been asked yet. */
+static void add_share(struct table *table, const json_t *user, const char *key, uint64_t limit)
 {
-    char left[32];
+    char left[32] = "?";
     char right[32];
 
-    table_format(table, "%s of %s", str_size_text(used, left, sizeof(left)),
-                 str_size_text(limit, right, sizeof(right)));
+    if (json_object_get(user, key) != NULL)
+        (void)str_size_text(api_number(user, key), left, sizeof(left));
+    table_format(table, "%s of %s", left, str_size_text(limit, right, sizeof(right)));
 }
 
 static void add_user(struct table *table, const json_t *user)
@@ -212,12 +213,15 @@ static void add_user(struct table *table, const json_t *user)
     table_format(table, "%" PRIu64, api_number(user, "uid"));
     table_format(table, "%" PRIu64, api_number(user, "machines"));
     table_cell(table, say_cpus(api_number(limits, "cpu_milli"), text, sizeof(text)));
-    add_share(table, api_number(user, "memory_bytes"), api_number(limits, "memory_bytes"));
+    add_share(table, user, "memory_bytes", api_number(limits, "memory_bytes"));
     table_format(table, "%" PRIu64 " of %" PRIu64, api_number(user, "pids"),
                  api_number(limits, "pids"));
-    add_share(table, api_number(user, "disk_used_bytes"), api_number(limits, "disk_bytes"));
-    table_format(table, "%" PRIu64 " of %" PRIu64, api_number(user, "inodes_used"),
-                 api_number(limits, "inodes"));
+    add_share(table, user, "disk_used_bytes", api_number(limits, "disk_bytes"));
+    if (json_object_get(user, "inodes_used") != NULL)
+        table_format(table, "%" PRIu64 " of %" PRIu64, api_number(user, "inodes_used"),
+                     api_number(limits, "inodes"));
+    else
+        table_format(table, "? of %" PRIu64, api_number(limits, "inodes"));
     table_format(table, "%" PRIu64, api_number(user, "block_first"));
 }
 
