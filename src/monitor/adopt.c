@@ -74,6 +74,7 @@ struct instance *instance_recorded(struct user *user, const struct record *recor
 
 void instances_adopt(struct monitor *monitor)
 {
+    sweep_unknown(monitor);
     for (struct user *user = monitor->users.first; user != NULL; user = user->next)
         adopt_user(user);
 }

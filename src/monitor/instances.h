@@ -149,6 +149,9 @@ void sweep_cancel(struct user *user);
 /** sweep_strangers() - kills and removes the groups of hers that belong to no instance */
 void sweep_strangers(struct user *user);
 
+/** sweep_unknown() - kills, removes and unmounts what belongs to a uid that is no Croft user's */
+void sweep_unknown(struct monitor *monitor);
+
 /** sweep_volume() - moves directories that belong to no instance to the trash */
 void sweep_volume(struct user *user);
 

@@ -131,6 +131,7 @@ static void finish(struct monitor *monitor)
 {
     struct shutdown *shutdown = take_ptr(monitor->shutdown);
 
+    sweep_unknown(monitor);
     int rc = cgroup_host_remove(monitor->cgroups);
     monitor->cgroups = NULL;
     if (rc < 0)

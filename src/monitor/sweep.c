@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -14,6 +15,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "linux/path.h"
+#include "linux/volume.h"
 #include "monitor/instances.h"
 #include "monitor/monitor.h"
 
@@ -31,6 +34,11 @@ struct sweep {
 };
 
 static int remove_group(const struct user *user, const char *name);
+static void end_if_unknown(const char *name, void *data);
+static void remove_tree(struct cgroup_host *host, const char *group);
+static void remove_child(const char *name, void *data);
+static void unmount_unknown(struct monitor *monitor);
+static bool is_unknown_uid(const struct monitor *monitor, const char *name);
 static void on_sweep(void *data);
 static void sweep_free(struct sweep *sweep);
 static void kill_if_strange(const char *name, void *data);
@@ -94,6 +102,14 @@ void sweep_volume(struct user *user)
     closedir(list);
 }
 
+void sweep_unknown(struct monitor *monitor)
+{
+    int rc = cgroup_list(monitor->cgroups, "", end_if_unknown, monitor);
+    if (rc < 0)
+        log_line(LOG_LEVEL_WARNING, "cannot list Croft's groups: %s", strerror(-rc));
+    unmount_unknown(monitor);
+}
+
 static int remove_group(const struct user *user, const char *name)
 {
     char group[GROUP_NAME_SIZE];
@@ -143,4 +159,79 @@ static void kill_if_strange(const char *name, void *data)
         log_line(LOG_LEVEL_WARNING, "cannot kill what runs in %s: %s", group, strerror(-rc));
     if (str_is_name(name))
         sweep_group(user, name);
+}
+
+/* The groups of an addition that was taken back when nobody knew its uid any more. */
+static void end_if_unknown(const char *name, void *data)
+{
+    struct monitor *monitor = data;
+
+    if (!is_unknown_uid(monitor, name))
+        return;
+    int rc = cgroup_kill(monitor->cgroups, name);
+    if (rc < 0)
+        log_line(LOG_LEVEL_WARNING, "cannot kill what runs in group %s: %s", name, strerror(-rc));
+    remove_tree(monitor->cgroups, name);
+}
+
+struct tree {
+    struct cgroup_host *host;
+    const char *group;
+};
+
+/* What is still busy is left for `croft host stop`, which sweeps again. */
+static void remove_tree(struct cgroup_host *host, const char *group)
+{
+    struct tree tree = {.host = host, .group = group};
+
+    if (cgroup_list(host, group, remove_child, &tree) == 0 && cgroup_remove(host, group) < 0)
+        return;
+}
+
+static void remove_child(const char *name, void *data)
+{
+    const struct tree *tree = data;
+    char group[GROUP_NAME_SIZE];
+
+    if (str_format(group, sizeof(group), "%s/%s", tree->group, name) == 0)
+        remove_tree(tree->host, group);
+}
+
+static void unmount_unknown(struct monitor *monitor)
+{
+    struct dirent *entry;
+    int mounts = path_open_xdev(monitor->dirs.mounts, ".", O_RDONLY | O_DIRECTORY);
+    if (mounts < 0)
+        return;
+    DIR *list = fdopendir(mounts);
+    if (list == NULL) {
+        fd_close(&mounts);
+        return;
+    }
+    while ((entry = readdir(list)) != NULL) {
+        if (!is_unknown_uid(monitor, entry->d_name))
+            continue;
+        int rc = path_is_mount_point(monitor->dirs.mounts, entry->d_name);
+        if (rc == 1)
+            rc = volume_detach(monitor->dirs.mounts, entry->d_name);
+        if (rc == 0)
+            rc = path_rmdir(monitor->dirs.mounts, entry->d_name);
+        if (rc < 0)
+            log_line(LOG_LEVEL_WARNING, "cannot unmount the disk of uid %s: %s", entry->d_name,
+                     strerror(-rc));
+    }
+    closedir(list);
+}
+
+/* Whether @name is a uid, and no Croft user's. */
+static bool is_unknown_uid(const struct monitor *monitor, const char *name)
+{
+    uint64_t uid;
+    const struct user *user = monitor->users.first;
+
+    if (str_u64(name, 1, UINT32_MAX, &uid) < 0)
+        return false;
+    while (user != NULL && user->uid != uid)
+        user = user->next;
+    return user == NULL;
 }
