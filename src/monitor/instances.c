@@ -107,8 +107,8 @@ void instance_drop(struct instance *instance)
 {
     struct instance **place = &instance->user->instances;
 
-    if (!instance->fresh || instance->event.marked)
-        events_gone(instance->user->monitor, &instance->event, EVENT_INSTANCE_GONE);
+    /* Also of one whose start failed at once: croftd may have heard of it already. */
+    events_gone(instance->user->monitor, &instance->event, EVENT_INSTANCE_GONE);
     while (*place != instance)
         place = &(*place)->next;
     *place = instance->next;
@@ -151,7 +151,7 @@ struct cgroup_limits instance_limits(const struct instance *instance)
     return (struct cgroup_limits){
         .memory_bytes = instance->plan->memory_bytes,
         .pids = instance->plan->pids,
-        .cpu_milli = instance->plan->cpu_milli,
+        .cpu_milli = user_cpu_within_host(instance->user, instance->plan->cpu_milli),
     };
 }
 

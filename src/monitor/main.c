@@ -148,6 +148,7 @@ static int stage_groups(struct monitor *monitor, struct err *err)
         .pids = room.pids > HOST_RESERVE_PIDS ? room.pids - HOST_RESERVE_PIDS : 1,
         .cpu_milli = room.cpu_milli / 100 * (100 - HOST_RESERVE_CPU_PERCENT),
     };
+    monitor->cpu_rest_milli = rest.cpu_milli;
     rc = cgroup_limit(monitor->cgroups, "", &rest);
     if (rc < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot keep the host's reserve");

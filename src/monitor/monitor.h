@@ -35,6 +35,7 @@ struct monitor {
     struct jobs jobs;
     struct door door;
     struct events events;
+    uint32_t cpu_rest_milli; /* what the host's reserve leaves: no group below may have more (v1) */
     gid_t admin_gid;
     pid_t croftd_pid;
     uint64_t started_boot_ns;

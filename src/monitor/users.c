@@ -141,9 +141,17 @@ struct cgroup_limits user_envelope(const struct user *user)
         .memory_bytes = user->limits.memory_bytes,
         .memory_min_bytes = user->limits.memory_min_bytes,
         .pids = user->limits.pids,
-        .cpu_milli = user->limits.cpu_milli == 0 ? CGROUP_CPU_ALL : user->limits.cpu_milli,
+        .cpu_milli = user->limits.cpu_milli == 0
+                         ? CGROUP_CPU_ALL
+                         : user_cpu_within_host(user, user->limits.cpu_milli),
         .devices = true,
     };
+}
+
+uint32_t user_cpu_within_host(const struct user *user, uint32_t cpu_milli)
+{
+    uint32_t rest = user->monitor->cpu_rest_milli;
+    return cpu_milli < rest ? cpu_milli : rest;
 }
 
 int user_need(struct user *user, struct err *err)

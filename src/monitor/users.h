@@ -123,4 +123,7 @@ bool user_full(const struct user *user, const char *what, const struct cgroup_li
 /** user_envelope() - her limits as those of the group "all" */
 struct cgroup_limits user_envelope(const struct user *user);
 
+/** user_cpu_within_host() - @cpu_milli, or all that the host's reserve leaves if that is less */
+uint32_t user_cpu_within_host(const struct user *user, uint32_t cpu_milli);
+
 #endif
