@@ -2,6 +2,7 @@
 """The gate (issue "Walls": login by croft-gate under the host's own sshd; design 11; attacks S-02
 to S-07): command, exit status, terminal, window size, signals, scp, sftp, and no way around it"""
 import hashlib
+import io
 import os
 import pathlib
 import pwd
@@ -57,6 +58,10 @@ def sftp_image(path):
         archive.add("/bin/busybox", "bin/cat")
         archive.add("/usr/bin/scp", "usr/bin/scp")
         archive.add(SERVER, SERVER.lstrip("/"))
+        passwd = b"root:x:0:0:root:/root:/bin/sh\n"
+        entry = tarfile.TarInfo("etc/passwd")
+        entry.size = len(passwd)
+        archive.addfile(entry, io.BytesIO(passwd))
         for library in libraries | set(re.findall(
                 r"(/\S+)", run(["/usr/bin/ldd", "/usr/bin/scp"], env={"PATH": "/usr/bin"}).out)):
             archive.add(library, library.lstrip("/"))
@@ -346,13 +351,18 @@ def test_login_without_the_key_file_or_the_gate_fails_closed(server, people, scr
 def test_sftp_and_scp_without_the_server_say_so(server, dora, key, scratch):
     """an image without sftp-server: a clear message, nothing of the host served"""
     result = server.ssh(dora, key, SERVER)
-    assert result.status in (126, 127), str(result)
+    assert result.status == 127 and "sftp-server" in result.err, str(result)
+    # sshd drops what a subsystem writes to standard error; its exit status remains.
+    assert server.ssh(dora, key, "sftp", options=("-s",)).status == 127
     (scratch / "file").write_text("x")
-    done = run(["/usr/bin/scp", "-F", "/dev/null", "-i", key, "-P", str(server.port),
-                "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
-                "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-                scratch / "file", f"{dora}@127.0.0.1:/"], env={"PATH": "/usr/bin:/bin"})
-    assert done.status != 0 and "sftp-server" in done.err, str(done)
+    for extra in ([], ["-O"]):
+        done = run(["/usr/bin/scp", *extra, "-F", "/dev/null", "-i", key, "-P", str(server.port),
+                    "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
+                    "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+                    scratch / "file", f"{dora}@127.0.0.1:/"], env={"PATH": "/usr/bin:/bin"})
+        assert done.status != 0, str(done)
+        if extra:
+            assert "scp" in done.err and "not found" in done.err, str(done)
 
 
 @pytest.mark.skipif(not os.path.exists(SERVER), reason=f"no {SERVER} to put into an image")

@@ -203,6 +203,14 @@ def test_given_limits_arrive_in_the_kernel(people):
     assert quota / period == pytest.approx(1.5)
 
 
+def test_all_cpus_of_the_host_may_be_given(people):
+    """--cpus N of N: the host's reserve stays above it, the order is not refused"""
+    count = os.cpu_count()
+    name = people.add("--cpus", str(count))
+    ok("run", "--rm", "--cpus", str(count), "busybox", "--", "/bin/true", user=name, timeout=40)
+    assert users()[name]["limits"]["cpu_milli"] == 1000 * count
+
+
 def test_set_is_live(people):
     """user set: memory and pids apply to what runs now, without a restart"""
     name = people.add()
