@@ -44,7 +44,8 @@ void account_line_leave(struct account *account, struct request *request)
     struct request **place = &account->line;
     while (*place != NULL && *place != request)
         place = &(*place)->next;
-    if (*place == request)
-        *place = request->next;
+    if (*place == NULL)
+        return;
+    *place = request->next;
     request->next = NULL;
 }

@@ -450,7 +450,7 @@ static int queue_reply(struct client *client, const struct reply *reply, const v
         return -ENOBUFS;
     struct queued_reply *queued = mem_new(1, sizeof(*queued));
     queued->reply = *reply;
-    if (reply->body_size > 0)
+    if (body != NULL)
         memcpy(&queued->body, body, reply->body_size);
     for (size_t i = 0; i < fd_count; i++) {
         queued->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);

@@ -28,8 +28,8 @@ int host_room_read(int disk, int proc, struct host_room *ret_room)
 {
     struct sysinfo info;
     struct statvfs fs;
-    uint64_t pid_max;
-    uint64_t threads_max;
+    uint64_t pid_max = 0;
+    uint64_t threads_max = 0;
 
     if (sysinfo(&info) < 0 || fstatvfs(disk, &fs) < 0)
         return -errno;

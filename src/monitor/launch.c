@@ -180,8 +180,8 @@ static int check_plan(struct request *request, struct user *user, struct err *er
         .keeper_id = user_keeper(user),
         .memory_bytes = user->limits.memory_bytes,
         .pids = user->limits.pids,
-        .cpu_milli = user->limits.cpu_milli != 0 ? user->limits.cpu_milli
-                                                 : (uint32_t)get_nprocs() * 1000U,
+        .cpu_milli =
+            user->limits.cpu_milli != 0 ? user->limits.cpu_milli : (uint32_t)get_nprocs() * 1000U,
     };
 
     int rc = plan_check(plan, request->order.body_size, &owner, err);

@@ -38,7 +38,8 @@ static int peer_in_group(int sock, gid_t group)
     int rc = getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, groups, &size);
 
     if (rc < 0 && errno == ERANGE && size <= PEER_GROUPS_MAX * sizeof(gid_t)) {
-        groups = many = mem_new(size / sizeof(gid_t), sizeof(gid_t));
+        many = mem_new(size / sizeof(gid_t), sizeof(gid_t));
+        groups = many;
         rc = getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, groups, &size);
     }
     if (rc < 0)

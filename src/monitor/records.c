@@ -387,12 +387,10 @@ static void replay_instance(struct user *user, const struct record *record, cons
         return;
     if (makes)
         instance->deed.chain = NULL;
-    if (makes && !is_ok)
+    if ((makes && !is_ok) || (is_ok && record->type == RECORD_REMOVE))
         instance_drop(instance);
     else if (record->type == RECORD_RUN || record->type == RECORD_ENDED)
         replay_ended(instance, record);
-    else if (is_ok && record->type == RECORD_REMOVE)
-        instance_drop(instance);
     else if (is_ok)
         replay_started(instance, record);
 }

@@ -448,8 +448,8 @@ static int proc_status(const struct monitor *monitor, pid_t pid, uid_t *ret_uid,
 {
     char name[32];
     char text[STATUS_FILE_SIZE];
-    uint64_t uid;
-    uint64_t parent;
+    uint64_t uid = 0;
+    uint64_t parent = 0;
 
     int rc = str_format(name, sizeof(name), "%d/status", pid);
     if (rc < 0)

@@ -25,10 +25,10 @@ struct setup_ask {
     struct monitor *monitor;
     struct setup_ask *next;
     struct loop_source channel;
-    struct setup setup;
     void *key;
     setup_fn done;
     void *data;
+    struct setup setup; /* ends with an array that is empty here: key holds it */
 };
 
 static void setup_begin(struct monitor *monitor);
@@ -63,7 +63,7 @@ int setup_identify(struct monitor *monitor, struct setup_reply *ret_reply, struc
 {
     const struct setup ask = {.version = SETUP_VERSION, .type = SETUP_IDENTIFY};
     const struct timeval patience = {.tv_sec = IDENTIFY_TIMEOUT_S};
-    struct setup_reply reply;
+    struct setup_reply reply = {.version = 0};
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

@@ -27,9 +27,10 @@
 #define USERDEL  "/usr/sbin/userdel"
 #define NOLOGIN  "/usr/sbin/nologin"
 
-#define EMPTY_HOME CROFT_STATE_DIR "/empty"
-#define GATE       CROFT_LIB_DIR "/croft-gate"
-#define NAME_TEXT  64U
+#define NAME_TEXT 64U
+
+static const char empty_home[] = CROFT_STATE_DIR "/empty";
+static const char gate[] = CROFT_LIB_DIR "/croft-gate";
 
 static int need_group(const struct dirs *dirs, const char *name, gid_t *ret_gid, struct err *err);
 static int check_free(const struct dirs *dirs, const struct setup *setup, struct err *err);
@@ -69,7 +70,7 @@ int setup_identify(const struct dirs *dirs, struct setup_reply *reply, struct er
                                        "SUB_GID_COUNT=0",
                                        "-M",
                                        "-d",
-                                       EMPTY_HOME,
+                                       empty_home,
                                        "-s",
                                        NOLOGIN,
                                        "-g",
@@ -142,7 +143,7 @@ int setup_user_remove(const struct dirs *dirs, const struct setup *setup, struct
     if (found < 0)
         return cannot_read(err, found);
     /* An account of that name that Croft has not made is none of its business. */
-    if (found == 1 && (strcmp(account.shell, GATE) != 0 || account.uid == 0 ||
+    if (found == 1 && (strcmp(account.shell, gate) != 0 || account.uid == 0 ||
                        (setup->uid != 0 && account.uid != setup->uid)))
         return err_set(err, OUTCOME_FAILED, "the account %s is not the one that Croft made",
                        setup->name);
@@ -224,9 +225,9 @@ static int make_account(const struct dirs *dirs, const char *name, struct accoun
                                 "-M",
                                 "-U",
                                 "-d",
-                                EMPTY_HOME,
+                                empty_home,
                                 "-s",
-                                GATE,
+                                gate,
                                 "-p",
                                 "*",
                                 "-G",
