@@ -106,6 +106,12 @@ remove_accounts() {
         say "account $user"
         userdel "$user" 2>/dev/null || true
     done
+    # Who is in it still was added by another installation of Croft, which needs what they share.
+    members=$(getent group croft-user | cut -d: -f4)
+    if [ -n "$members" ]; then
+        say "croft-user still has members ($members): the shared account and groups stay"
+        return 0
+    fi
     ! getent passwd croft >/dev/null || userdel croft 2>/dev/null || true
     awk -F: '$1 ~ /^croft($|-user$|-admin$|-net$|-u-[0-9]+$)/ { print $1 }' /etc/group |
         while read -r group; do
