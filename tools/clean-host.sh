@@ -106,6 +106,10 @@ remove_accounts() {
         say "account $user"
         userdel "$user" 2>/dev/null || true
     done
+    # A user's own group, which has no member any more.
+    awk -F: '$1 ~ /^croft-u-[0-9]+$/ && $4 == "" { print $1 }' /etc/group | while read -r group; do
+        groupdel "$group" 2>/dev/null || true
+    done
     # Who is in it still was added by another installation of Croft, which needs what they share.
     members=$(getent group croft-user | cut -d: -f4)
     if [ -n "$members" ]; then
@@ -113,10 +117,9 @@ remove_accounts() {
         return 0
     fi
     ! getent passwd croft >/dev/null || userdel croft 2>/dev/null || true
-    awk -F: '$1 ~ /^croft($|-user$|-admin$|-net$|-u-[0-9]+$)/ { print $1 }' /etc/group |
-        while read -r group; do
-            groupdel "$group" 2>/dev/null || true
-        done
+    for group in croft-user croft-admin croft-net croft; do
+        ! getent group $group >/dev/null || groupdel $group 2>/dev/null || true
+    done
 }
 
 restore_pid_max() {
