@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,6 +58,8 @@ static int become(const char *const *argv, uid_t uid, gid_t gid, const int ends[
     if (setgroups(uid ? 1 : 0, &gid) < 0 || setresgid(gid, gid, gid) < 0 ||
         setresuid(uid, uid, uid) < 0 || chdir("/") < 0)
         return 127;
+    /* When this program is killed, nothing that it started stays. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGPIPE, SIG_DFL);
     (void)setsid();
     (void)execve(argv[0], (char *const *)(uintptr_t)argv, empty);
@@ -99,6 +102,7 @@ int child_fork(child_body_fn body, void *data, struct child *ret_child)
         return error;
     pid_t pid = fork();
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         ends_close(ends.parent);
         fd_close(&ends.child[2]);
         _exit(body(data, ends.child[0], ends.child[1]));

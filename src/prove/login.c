@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,13 +18,16 @@
 #include "base/str.h"
 #include "linux/path.h"
 
-#define SSHD        "/usr/sbin/sshd"
-#define SSH         "/usr/bin/ssh"
-#define KEYGEN      "/usr/bin/ssh-keygen"
-#define RUN_DIR     "/run/sshd"
-#define START_MS    5000U
-#define RUN_MS      30000U
-#define OPTIONS_MAX 16
+#define SSHD         "/usr/sbin/sshd"
+#define SSH          "/usr/bin/ssh"
+#define KEYGEN       "/usr/bin/ssh-keygen"
+#define USERADD      "/usr/sbin/useradd"
+#define USERDEL      "/usr/sbin/userdel"
+#define RUN_DIR      "/run/sshd"
+#define START_MS     5000U
+#define RUN_MS       30000U
+#define OPTIONS_MAX  16
+#define REMOVE_TRIES 60
 
 static int bind_loopback(uint16_t port)
 {
@@ -56,9 +60,10 @@ static bool answers(uint16_t port)
     return sock >= 0 && connect(sock, (const struct sockaddr *)&at, sizeof(at)) == 0;
 }
 
+/* sshd reads a key file as the user it is for, so what is written here may be read. */
 static int write_file(int dir, const char *name, const char *text)
 {
-    auto_close fd = path_create(dir, name, O_WRONLY | O_TRUNC, 0600);
+    auto_close fd = path_create(dir, name, O_WRONLY | O_TRUNC, 0644);
 
     return fd < 0 ? fd : fd_write_full(fd, text, strlen(text));
 }
@@ -95,7 +100,7 @@ static int start(const struct scene *scene, int dir, const char *name, uint16_t 
     return 0;
 }
 
-/* The host key, and a key file that lets the attacker's key in as root on the plain one. */
+/* The host key, and a key file that lets the attacker's key in on the plain one. */
 static int make_keys(const struct scene *scene, int dir)
 {
     char path[PATH_MAX], public[PATH_MAX], text[1024];
@@ -116,6 +121,47 @@ static int make_keys(const struct scene *scene, int dir)
         return -EIO;
     text[length] = '\0';
     return write_file(dir, "authorized", text);
+}
+
+/* userdel waits for nobody, and what ran in the last session may take a moment to end. */
+static int remove_plain_user(void)
+{
+    const char *const argv[] = {USERDEL, LOGIN_PLAIN, NULL};
+    const struct timespec pause = {.tv_nsec = 100 * (long)NS_PER_MS};
+
+    for (int i = 0; i < REMOVE_TRIES; i++) {
+        if (child_run(argv, 0, 0, NULL, 0, NULL, 0, RUN_MS) == 0)
+            return 0;
+        (void)nanosleep(&pause, NULL);
+    }
+    return -EBUSY;
+}
+
+/* An account as hosts had them before Croft: a shell, and what it can reach. */
+static int add_plain_user(const struct scene *scene, uid_t *ret_uid)
+{
+    const char *const add[] = {USERADD,
+                               "-K",
+                               "SUB_UID_COUNT=0",
+                               "-K",
+                               "SUB_GID_COUNT=0",
+                               "-M",
+                               "-N",
+                               "-d",
+                               scene->open_path,
+                               "-s",
+                               "/bin/sh",
+                               "-p",
+                               "*",
+                               LOGIN_PLAIN,
+                               NULL};
+    gid_t gid;
+
+    if (scene_account(LOGIN_PLAIN, ret_uid, &gid) == 0 && remove_plain_user() < 0)
+        return -EBUSY;
+    if (child_run(add, 0, 0, NULL, 0, NULL, 0, RUN_MS) != 0)
+        return -EIO;
+    return scene_account(LOGIN_PLAIN, ret_uid, &gid);
 }
 
 static const char *missing(const struct scene *scene)
@@ -141,14 +187,16 @@ int login_open(struct scene *scene, struct login *ret_login, struct err *err)
     login.walled_port = login_free_port();
     error = dir < 0 ? dir : make_keys(scene, dir);
     if (error == 0)
+        error = add_plain_user(scene, &login.plain_uid);
+    if (error == 0)
         error = str_format(settings, sizeof(settings), "Include %s", scene->sshd);
     if (error == 0)
         error = start(scene, dir, "sshd_config", login.walled_port, settings, &login.walled);
     login.plain_port = login_free_port();
     if (error == 0)
         error = str_format(plain, sizeof(plain),
-                           "AuthorizedKeysFile %s/authorized\nPermitRootLogin prohibit-password\n"
-                           "AllowUsers root\nStrictModes no\nPasswordAuthentication no\n"
+                           "AuthorizedKeysFile %s/authorized\nPermitRootLogin no\n"
+                           "AllowUsers " LOGIN_PLAIN "\nStrictModes no\nPasswordAuthentication no\n"
                            "AllowTcpForwarding yes\nAllowStreamLocalForwarding yes\nAcceptEnv *",
                            scene->scratch);
     if (error == 0)
@@ -166,6 +214,9 @@ void login_close(struct login *login)
     for (size_t i = 0; i < ARRAY_LEN(daemons); i++)
         if (daemons[i]->pid > 0)
             (void)child_end(daemons[i], 0);
+    if (login->plain_uid && remove_plain_user() < 0)
+        (void)fprintf(stderr, "croft-prove: user " LOGIN_PLAIN " is left behind\n");
+    login->plain_uid = 0;
     if (login->made_run_dir)
         (void)rmdir(RUN_DIR);
     login->made_run_dir = false;
@@ -200,7 +251,8 @@ static int client_words(const struct scene *scene, const struct login *login, bo
     int error = str_format(room[0], 64, "%u", walled ? login->walled_port : login->plain_port);
 
     if (error == 0)
-        error = str_format(room[1], 64, "%s@127.0.0.1", walled ? scene->attacker.name : "root");
+        error =
+            str_format(room[1], 64, "%s@127.0.0.1", walled ? scene->attacker.name : LOGIN_PLAIN);
     for (size_t i = 0; i < ARRAY_LEN(first); i++)
         argv[count++] = first[i];
     argv[count++] = room[0];

@@ -3,7 +3,8 @@
  * login - a private sshd on loopback with Croft's own settings, one without them, and ssh clients
  *
  * Both listen on a port of their own choosing with a host key that is thrown away. The plain one
- * takes the same key for root and nobody else: it is where a request must work.
+ * takes the same key for a third throw-away account, which has an ordinary shell and nothing of
+ * Croft: it is where a request must work.
  */
 #ifndef CROFT_PROVE_LOGIN_H
 #define CROFT_PROVE_LOGIN_H
@@ -12,11 +13,15 @@
 #include "prove/scene.h"
 #include <stdint.h>
 
+#define LOGIN_PLAIN "prove-c"
+
+/* plain_uid: of LOGIN_PLAIN; 0: not made */
 struct login {
     struct child walled;
     struct child plain;
     uint16_t walled_port;
     uint16_t plain_port;
+    uid_t plain_uid;
     bool made_run_dir;
 };
 
@@ -27,7 +32,7 @@ void login_close(struct login *login);
 
 /**
  * login_client() - starts ssh against one of the two
- * @walled:  as the attacker with Croft's settings; else as root against the plain one
+ * @walled:  as the attacker with Croft's settings; else as LOGIN_PLAIN against the plain one
  * @options: more words before the destination, ends with NULL
  * @command: NULL: none
  * Return: 0; -errno (caller ends it with child_end())

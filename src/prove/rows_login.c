@@ -2,10 +2,10 @@
 /*
  * rows_login - S rows: what a user of the server asks of its sshd
  *
- * Each row asks twice: as root of the plain sshd, where it must work, and as the attacker of the
- * one with Croft's settings. Before that the attacker's ordinary login must work, or a refusal
- * would prove nothing. Verdicts come from the host: a port that listens, a file that appears or
- * comes back, an environment.
+ * Each row asks twice: as an ordinary account of a plain sshd, where it must work, and as the
+ * attacker of the one with Croft's settings. Before that the attacker's ordinary login must work,
+ * or a refusal would prove nothing. Verdicts come from the host: a port that listens, a file that
+ * appears or comes back, an environment.
  */
 #include "prove/row.h"
 
@@ -221,7 +221,7 @@ static bool fetches(const struct scene *scene, bool walled, const char *program,
 
     if (str_format(port, sizeof(port), "%u", walled ? login.walled_port : login.plain_port) < 0 ||
         str_format(from, sizeof(from), "%s@127.0.0.1:%s/readable",
-                   walled ? scene->attacker.name : "root", scene->open_path) < 0 ||
+                   walled ? scene->attacker.name : LOGIN_PLAIN, scene->open_path) < 0 ||
         str_format(got, sizeof(got), "%s/got", scene->scratch) < 0)
         return false;
     (void)unlink(got);
@@ -292,7 +292,7 @@ static bool environment_passes(const struct scene *scene, bool walled)
     if (login_client(scene, &login, walled, options, "sleep 3", &client) < 0)
         return false;
     for (int i = 0; i < 20 && !found; i++) {
-        found = environment_has_mark(walled ? scene->attacker.uid : 0, client.pid);
+        found = environment_has_mark(walled ? scene->attacker.uid : login.plain_uid, client.pid);
         (void)usleep(100000);
     }
     (void)child_end(&client, 0);

@@ -172,22 +172,17 @@ static void perform_tmpfs(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_LEAKED, "the host missed a heartbeat");
 }
 
-/* A step that was killed could not undo what it did. */
+/*
+ * A step that was killed could not undo what it did, and with all her memory in a tmpfs nothing new
+ * runs in a machine: stopping it is what helps its owner, too.
+ */
 static void clean_tmpfs(struct scene *scene, struct trial *trial)
 {
-    const char *const words[] = {"exec",
-                                 scene->attacker.machine,
-                                 "--",
-                                 "/bin/rm",
-                                 "-f",
-                                 "/dev/shm/croft-prove-fill",
-                                 "/dev/croft-prove-fill",
-                                 NULL};
+    const char *const stop[] = {"stop", "--timeout", "0", scene->attacker.machine, NULL};
     char output[512];
 
     attack_end(&trial->live);
-    /* It may have killed his whole machine, his own loss: it is then started again, empty. */
-    if (scene_croft(&scene->attacker, words, NULL, 0, output, sizeof(output)) != 0)
+    if (scene_croft(&scene->attacker, stop, NULL, 0, output, sizeof(output)) != 0)
         trial->before[0] = 0;
 }
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -32,6 +33,7 @@
 const char scene_client[] = CROFT_BIN_DIR "/croft";
 
 static int need_croft(struct err *err);
+static int be_alone(struct scene *scene, struct err *err);
 static int make_scratch(struct scene *scene, struct err *err);
 static void remove_scratch(struct scene *scene);
 static int make_key(struct scene *scene, struct err *err);
@@ -51,11 +53,14 @@ int scene_open(struct scene *scene, bool unwalled, unsigned without, const char 
         .victim_canary = {.child = CHILD_NONE},
         .host_canary = {.child = CHILD_NONE},
         .watchdog = {.child = CHILD_NONE},
+        .alone = -1,
         .sshd = sshd,
         .unwalled = unwalled,
         .without = without,
     };
     error = need_croft(err);
+    if (error == 0)
+        error = be_alone(scene, err);
     if (error == 0)
         error = make_scratch(scene, err);
     if (error)
@@ -74,6 +79,15 @@ int scene_open(struct scene *scene, bool unwalled, unsigned without, const char 
     if (!error)
         error = furnish(scene, &scene->attacker, err);
     return error ? error : start_canary(scene, err);
+}
+
+/* Two proofs at once would take each other's users away. */
+static int be_alone(struct scene *scene, struct err *err)
+{
+    scene->alone = path_root(SCRATCH_PARENT, O_RDONLY | O_DIRECTORY);
+    if (scene->alone >= 0 && flock(scene->alone, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    return err_set(err, OUTCOME_FAILED, "another croft prove runs on this host: wait for its end");
 }
 
 static int need_croft(struct err *err)
@@ -108,6 +122,7 @@ void scene_close(struct scene *scene)
         cgroup_host_close(scene->cgroups);
     scene->cgroups = NULL;
     remove_scratch(scene);
+    fd_close(&scene->alone);
 }
 
 int scene_croft(const struct party *party, const char *const *words, const void *input,
@@ -196,8 +211,7 @@ static int make_key(struct scene *scene, struct err *err)
     return str_copy(scene->key_path, sizeof(scene->key_path), path);
 }
 
-/* The ids of an account. Return: 0; -ENOENT */
-static int account(const char *name, uid_t *ret_uid, gid_t *ret_gid)
+int scene_account(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 {
     int fd = path_root("/etc/passwd", O_RDONLY);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
@@ -232,14 +246,14 @@ static int add_party(struct scene *scene, struct party *party, struct err *err)
         words[9] = "--key";
         words[10] = key;
     }
-    if (account(party->name, &party->uid, &party->gid) == 0) {
+    if (scene_account(party->name, &party->uid, &party->gid) == 0) {
         party->added = true; /* an earlier run was cut short */
         remove_party(party);
     }
     if (scene_croft(NULL, words, NULL, 0, output, sizeof(output)) != 0)
         return err_set(err, OUTCOME_FAILED, "user %s could not be added: %s", party->name, output);
     party->added = true;
-    if (account(party->name, &party->uid, &party->gid) < 0)
+    if (scene_account(party->name, &party->uid, &party->gid) < 0)
         return err_set(err, OUTCOME_FAILED, "user %s has no account", party->name);
     return 0;
 }

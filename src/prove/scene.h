@@ -43,6 +43,7 @@ struct party {
  * secret_path: host paths of the two secret files, relative to the host's root: host, victim
  * open_path:   a directory beneath scratch that anyone may write to
  * key_path:    private key of the attacker's login; "" without ssh
+ * alone:       locked while this proof runs
  * sshd:        file with Croft's settings for sshd; "" none
  * unwalled:    the attacks run as host root instead of inside (--unwalled)
  */
@@ -60,6 +61,7 @@ struct scene {
     char open_path[PATH_MAX / 2];
     char key_path[PATH_MAX / 2];
     const char *sshd;
+    int alone;
     bool unwalled;
     unsigned without;
 };
@@ -92,6 +94,9 @@ bool scene_intact(struct scene *scene, char *why, size_t size);
  */
 nodiscard int scene_croft(const struct party *party, const char *const *words, const void *input,
                           size_t input_size, char *output, size_t size);
+
+/** scene_account() - the ids of an account of this host. Return: 0; -ENOENT */
+nodiscard int scene_account(const char *name, uid_t *ret_uid, gid_t *ret_gid);
 
 /** scene_program() - the bytes of this program. Return: heap (caller frees); NULL */
 nodiscard void *scene_program(size_t *ret_size);
