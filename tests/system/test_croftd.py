@@ -44,6 +44,7 @@ class Client:
     def __init__(self, path, uid, groups=()):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(20)
+        self.unread = b""  # two answers may come in one piece
         pid = os.fork()
         if pid == 0:  # SO_PEERCRED is who called connect(2), whoever holds the socket later
             try:
@@ -61,13 +62,13 @@ class Client:
         self.sock.sendall(json.dumps(call).encode() + b"\0")
 
     def answer(self):
-        said = b""
-        while not said.endswith(b"\0"):
+        while b"\0" not in self.unread:
             piece = self.sock.recv(65536)
             if not piece:
                 return None
-            said += piece
-        return json.loads(said[:-1])
+            self.unread += piece
+        said, _, self.unread = self.unread.partition(b"\0")
+        return json.loads(said)
 
     def call(self, method, **parameters):
         self.send(method, **parameters)

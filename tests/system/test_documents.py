@@ -1,35 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents cannot lie: limits.md against limits.h, croft(1) against `croft help` and err.h"""
+"""Documents cannot lie: croft(1) against `croft help` and err.h, SECURITY.md against the tests and
+the proof, links against the tree"""
 import re
 
 import pytest
 
-from harness import TOP, ok
-
-UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-
-
-def declared():
-    """name -> value of each limit of limits.h."""
-    text = (TOP / "src/wire/limits.h").read_text()
-    units = {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
-    found = {}
-    for name, value in re.findall(r"^#define (\w+)\s+(\(.+?\)|\S+)", text, re.M):
-        if name in units or name in ("CROFT_WIRE_LIMITS_H", "NAME_SIZE") or value[0] == '"':
-            continue
-        value = re.sub(r"(?<=\d)U?L*\b", "", value)
-        found[name] = eval(value, {}, units)  # only our own header's arithmetic
-    return found
-
-
-def test_limits():
-    """docs/limits.md has every limit of limits.h with its value, and no other"""
-    shown = {}
-    for name, value in re.findall(r"^\| `(\w+)` \| (.+?) \|", (TOP / "docs/limits.md").read_text(),
-                                  re.M):
-        number, _, unit = value.partition(" ")
-        shown[name] = int(number) * UNITS[unit or "B"]
-    assert shown == declared()
+from harness import LIB, TOP, ok, run
 
 
 def test_every_verb_has_its_place_in_the_manual():
@@ -65,3 +41,14 @@ def test_links_lead_somewhere(name):
         assert (folder / target).exists(), f"{name} -> {target}"
     for path in re.findall(r"`((?:src|tests|docs|man|tools|bench|packaging)/[\w./-]+)`", text):
         assert (TOP / path).exists(), f"{name} names {path}"
+
+
+def test_promises_have_their_tests_and_rows():
+    """each test and each row of the proof that SECURITY.md names is there"""
+    text = (TOP / "SECURITY.md").read_text()
+    rows = set(re.findall(r"\b[A-Z]-\d\d\b", text))
+    listed = run([LIB / "croft-prove", "--list"]).out
+    missing = {row for row in rows if not re.search(rf"^{row} ", listed, re.M)}
+    assert rows and not missing, missing
+    for module in re.findall(r"`(test_\w+)`", text):
+        assert (TOP / f"tests/system/{module}.py").exists(), module
