@@ -127,9 +127,12 @@ main() {
 }
 
 build
+result=/dev/null
 if [ -n "$save" ]; then
     mkdir -p "$here/../docs/results"
-    main | tee "$here/../docs/results/bench-$(date -u +%Y-%m-%d).txt"
-else
-    main
+    result=$here/../docs/results/bench-$(date -u +%Y-%m-%d).txt
 fi
+# A pipe's status is that of its last command: "done" says that the first one came to its end.
+(main; touch "$work/done") | tee "$work/result"
+[ -e "$work/done" ]
+cat "$work/result" >"$result"
