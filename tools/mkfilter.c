@@ -73,7 +73,8 @@ static const struct name constants[] = {
     NAME(IPPROTO_ICMPV6),  NAME(TCP_ULP),      NAME(CLONE_NEWTIME), NAME(CLONE_NEWNS),
     NAME(CLONE_NEWCGROUP), NAME(CLONE_NEWUTS), NAME(CLONE_NEWIPC),  NAME(CLONE_NEWUSER),
     NAME(CLONE_NEWPID),    NAME(CLONE_NEWNET), NAME(TIOCSTI),       NAME(TIOCLINUX),
-    NAME(TIOCCONS),        NAME(AF_ALG),       NAME(AF_PACKET),     NAME(AF_VSOCK),
+    NAME(TIOCSETD),        NAME(TIOCCONS),     NAME(AF_ALG),        NAME(AF_PACKET),
+    NAME(AF_VSOCK),
 };
 
 /* Newer than libseccomp 2.5.4; from 424 on a number is the same on every architecture. */

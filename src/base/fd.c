@@ -4,23 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/socket.h>
-#include <sys/vfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-/* linux/magic.h has it only since 6.x headers. */
-#ifndef PIPEFS_MAGIC
-#define PIPEFS_MAGIC 0x50495045
-#endif
-#ifndef SOCKFS_MAGIC
-#define SOCKFS_MAGIC 0x534F434B
-#endif
 
 /* More than any message carries; bounds the array that fd_place() keeps on its stack. */
 #define FD_PLACE_MAX 64
-
-static int fd_is_connected_unix_socket(int fd);
 
 void fd_cleanup(int *fd)
 {
@@ -80,21 +68,29 @@ int fd_set_nonblock(int fd)
     return 0;
 }
 
-int fd_is_pipe_or_socket(int fd)
+int fd_is_pipe(int fd)
 {
-    struct statfs fs;
-    int flags = fcntl(fd, F_GETFL);
+    struct statx ours;
+    struct statx theirs;
+    auto_close reader = -1;
+    auto_close writer = -1;
+    int pair[2];
 
-    if (flags < 0 || fstatfs(fd, &fs) < 0)
+    if (fcntl(fd, F_GETFL) < 0)
         return -errno;
-    if (flags & O_PATH)
+    /* The kernel answers this for pipes and named FIFOs alone, and asks no file system. */
+    if (fcntl(fd, F_GETPIPE_SZ) < 0)
         return 0;
-    /* A named FIFO lives in the file system of its name, only an anonymous pipe in pipefs. */
-    if (fs.f_type == PIPEFS_MAGIC)
-        return 1;
-    if (fs.f_type == SOCKFS_MAGIC)
-        return fd_is_connected_unix_socket(fd);
-    return 0;
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return -errno;
+    reader = pair[0];
+    writer = pair[1];
+    /* A named FIFO lives in the file system of its name, all anonymous pipes in one of their own.
+     */
+    if (statx(reader, "", AT_EMPTY_PATH, STATX_TYPE, &ours) < 0 ||
+        statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &theirs) < 0)
+        return -errno;
+    return ours.stx_dev_major == theirs.stx_dev_major && ours.stx_dev_minor == theirs.stx_dev_minor;
 }
 
 int fd_place(int first, const int *fds, size_t count)
@@ -116,20 +112,4 @@ int fd_place(int first, const int *fds, size_t count)
     if (close_range((unsigned int)first + (unsigned int)count, ~0U, 0) < 0)
         return -errno;
     return 0;
-}
-
-static int fd_is_connected_unix_socket(int fd)
-{
-    struct sockaddr_storage peer;
-    socklen_t peer_size = sizeof(peer);
-    int domain = 0;
-    socklen_t domain_size = sizeof(domain);
-
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) < 0)
-        return -errno;
-    if (domain != AF_UNIX)
-        return 0;
-    if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) < 0)
-        return errno == ENOTCONN ? 0 : -errno;
-    return 1;
 }

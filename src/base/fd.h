@@ -32,12 +32,14 @@ nodiscard int fd_write_full(int fd, const void *buf, size_t size);
 nodiscard int fd_set_nonblock(int fd);
 
 /**
- * fd_is_pipe_or_socket() - whether @fd is an anonymous pipe or a connected unix socket, not a
- * named FIFO, a terminal, a directory or a file
- * Source:  fstatfs(2): PIPEFS_MAGIC, SOCKFS_MAGIC
+ * fd_is_pipe() - whether @fd is an anonymous pipe, not a named FIFO, a socket, a terminal, a
+ * directory or a file
+ *
+ * Asks no file system that @fd may lie on: a stranger's may never answer.
+ * Source:  fcntl(2) F_GETPIPE_SZ, statx(2) AT_STATX_DONT_SYNC
  * Return: 1 yes; 0 no; -errno
  */
-nodiscard int fd_is_pipe_or_socket(int fd);
+nodiscard int fd_is_pipe(int fd);
 
 /**
  * fd_place() - makes fds[i] be descriptor first + i for all i and closes every other one from

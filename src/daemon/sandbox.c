@@ -30,6 +30,10 @@
 #include "linux/restriction.h"
 #include "linux/sysfilter.h"
 
+/* All of its address space: what croftd holds of CONNECTIONS_MAX clients at once, many times over.
+ */
+#define DAEMON_MEMORY_MAX (1024UL * 1024 * 1024)
+
 #define FILTER_FILE CROFT_LIB_DIR "/filters/croftd.bpf"
 
 #ifndef PR_SET_MDWE
@@ -48,7 +52,10 @@ static int check_identity(struct err *err)
 static int set_limits(struct err *err)
 {
     const struct rlimit none = {0, 0};
+    const struct rlimit memory = {DAEMON_MEMORY_MAX, DAEMON_MEMORY_MAX};
     umask(0077);
+    if (setrlimit(RLIMIT_AS, &memory) < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, -errno, "limiting memory");
     if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, -errno, "giving up core files");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

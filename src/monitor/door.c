@@ -177,6 +177,8 @@ void request_started(struct request *request, struct session *session, int maste
     struct client *client = request->client;
 
     if (client != NULL) {
+        if (client->session != NULL)
+            croft_bug("a connection runs two commands");
         client->session = session;
         client->account->connections--;
         client_send(client, &reply, NULL, &master, master < 0 ? 0 : 1);

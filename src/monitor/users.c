@@ -171,8 +171,15 @@ int user_need_groups(struct user *user, struct err *err)
         {"", {0}, false},
         {"all", envelope, false},
         {"all/_jobs", {0}, true},
-        {"gate", {.memory_bytes = GATE_MEMORY, .pids = GATE_PIDS}, false},
-        {"rescue", {.memory_bytes = RESCUE_MEMORY, .pids = RESCUE_PIDS, .devices = true}, false},
+        {"gate",
+         {.memory_bytes = GATE_MEMORY, .pids = GATE_PIDS, .cpu_milli = ASIDE_CPU_MILLI},
+         false},
+        {"rescue",
+         {.memory_bytes = RESCUE_MEMORY,
+          .pids = RESCUE_PIDS,
+          .cpu_milli = ASIDE_CPU_MILLI,
+          .devices = true},
+         false},
     };
     struct cgroup_host *host = user->monitor->cgroups;
     char group[GROUP_NAME_SIZE];

@@ -39,8 +39,9 @@
 /* /dev holds nodes, links and perhaps a socket, no data. */
 #define DEV_SIZE   "256k"
 #define DEV_INODES "512"
-/* The host has one pool of terminals (kernel.pty.max, 3,072 of them for instances). */
-#define PTS_MAX "64"
+/* The host has one pool of terminals (kernel.pty.max, 3,072 of them for instances): what all of one
+ * user's machines (MACHINES_PER_USER_MAX) can take leaves a third of it to the others. */
+#define PTS_MAX "32"
 /* Each inode costs kernel memory that "size" does not count. */
 #define SHM_INODES        "16384"
 #define SHM_DEFAULT_BYTES (64ULL * MIB)

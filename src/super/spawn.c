@@ -96,8 +96,7 @@ static int spawn_fork(struct super *super, const struct spawn *request, int chan
         return 0;
     }
     /* Instances must be killed before the daemons, and must not hold the host's log. */
-    auto_close adj = path_root("/proc/self/oom_score_adj", O_WRONLY);
-    if (adj < 0 || write(adj, "0", 1) != 1)
+    if (spawn_oom_score_reset() < 0)
         _exit(OUTCOME_HOST_CANNOT);
     if (runtime) {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -124,6 +123,12 @@ void spawn_exec(int program, const char *name, const char *argument, const int *
             execveat(last, "", argv, envp, AT_EMPTY_PATH);
     }
     _exit(OUTCOME_HOST_CANNOT);
+}
+
+int spawn_oom_score_reset(void)
+{
+    auto_close adj = path_root("/proc/self/oom_score_adj", O_WRONLY);
+    return adj < 0 ? adj : fd_write_full(adj, "0", 1);
 }
 
 int spawn_identify(struct super *super)

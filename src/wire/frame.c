@@ -18,14 +18,28 @@ union frame_control {
 };
 
 static bool frame_take_fds(struct msghdr *message, struct frame_fds *fds);
+static void frame_fd_close(int fd);
 
 void frame_fds_cleanup(struct frame_fds *fds)
 {
     size_t i;
 
     for (i = 0; i < fds->count; i++)
-        fd_close(&fds->fd[i]);
+        frame_fd_close(fds->fd[i]);
     fds->count = 0;
+}
+
+/*
+ * A stranger's socket may ask that close() waits until its data are read (SO_LINGER), which would
+ * stop whoever closes it for as long as the stranger likes.
+ */
+static void frame_fd_close(int fd)
+{
+    const struct linger none = {.l_onoff = 0};
+
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)) < 0 && errno != ENOTSOCK)
+        errno = 0; /* a socket of a kind that does not linger */
+    fd_close(&fd);
 }
 
 int frame_send(int sock, const void *head, size_t head_size, const void *body, size_t body_size,
@@ -108,7 +122,7 @@ static bool frame_take_fds(struct msghdr *message, struct frame_fds *fds)
                 fds->fd[fds->count++] = fd;
                 continue;
             }
-            fd_close(&fd);
+            frame_fd_close(fd);
             sound = false;
         }
     }

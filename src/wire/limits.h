@@ -72,6 +72,8 @@
 #define GATE_MEMORY   (64ULL * MIB)
 #define RESCUE_PIDS   32U
 #define RESCUE_MEMORY (64ULL * MIB)
+/* Of each of the two, in thousandths of a CPU: they are no way around a limit of CPU. */
+#define ASIDE_CPU_MILLI 500U
 /* Spare files in the volume, deleted when she is at her limit so that a machine can start. */
 #define SPARE_INODES 64U
 #define SPARE_BYTES  (1ULL * MIB)
