@@ -53,7 +53,7 @@ int launch_order_launch(struct request *request, struct user *user, struct err *
 }
 
 /*
- * Safe for a stranger: as launch; and the three descriptors are anonymous pipes or sockets that she
+ * Safe for a stranger: as launch; and the three descriptors are anonymous pipes that she
  * made, so nothing of the host comes into the instance by them.
  */
 int launch_order_run(struct request *request, struct user *user, struct err *err)
@@ -70,17 +70,19 @@ int launch_order_run(struct request *request, struct user *user, struct err *err
     int rc = check_plan(request, user, err);
     if (rc == 0)
         rc = check_stdio(request, err);
+    /* Before the record: what is refused must not fill her file. */
+    if (rc == 0)
+        rc = sessions_room(user, err);
     if (rc == 0)
         rc = begin(request, user, RECORD_RUN, plan, &deed, err);
     if (rc != 0)
         return rc;
     struct instance *instance = instance_new(user, plan->name, plan);
-    start.session = session_new(user, request, instance, err);
-    rc = start.session == NULL ? OUTCOME_OVER_LIMIT : instance_start(instance, &start, &deed, err);
+    start.session = session_new(user, request, instance);
+    rc = instance_start(instance, &start, &deed, err);
     if (rc == 0)
         return REQUEST_PENDING;
-    if (start.session != NULL)
-        session_drop(start.session);
+    session_drop(start.session);
     deed_end(user->monitor, &deed, DURABLE_SOON, err, NULL);
     instance_drop(instance);
     return rc;
@@ -203,7 +205,7 @@ static int check_plan(struct request *request, struct user *user, struct err *er
 static int check_stdio(const struct request *request, struct err *err)
 {
     for (size_t i = 0; i < request->fds.count; i++)
-        if (fd_is_pipe_or_socket(request->fds.fd[i]) != 1)
+        if (fd_is_pipe(request->fds.fd[i]) != 1)
             return err_set(err, OUTCOME_USAGE,
                            "run: descriptor %zu is no pipe; a terminal, file or directory of the "
                            "host does not go into a machine",

@@ -98,15 +98,17 @@ static const struct runner_calls MOVE_CALLS = {
     .failed = move_failed,
 };
 
-struct session *session_new(struct user *user, struct request *request, struct instance *instance,
-                            struct err *err)
+int sessions_room(const struct user *user, struct err *err)
 {
-    if (sessions_count(user) >= SESSIONS_PER_USER_MAX) {
-        (void)err_set(err, OUTCOME_OVER_LIMIT,
-                      "%s runs %u commands from outside already, which is the limit", user->name,
-                      SESSIONS_PER_USER_MAX);
-        return NULL;
-    }
+    if (sessions_count(user) < SESSIONS_PER_USER_MAX)
+        return 0;
+    return err_set(err, OUTCOME_OVER_LIMIT,
+                   "%s runs %u commands from outside already, which is the limit", user->name,
+                   SESSIONS_PER_USER_MAX);
+}
+
+struct session *session_new(struct user *user, struct request *request, struct instance *instance)
+{
     struct session *session = mem_new(1, sizeof(*session));
     *session = (struct session){
         .user = user,
@@ -179,7 +181,7 @@ void sessions_cancel(struct user *user)
 
 /*
  * Safe for a stranger: the machine is looked up among her own; the command is opaque bytes that
- * mean something inside it only; the descriptors are pipes or sockets; the process is made by the
+ * mean something inside it only; the descriptors are anonymous pipes; the process is made by the
  * pidfd of pid 1, wears what pid 1 wears, and touches nothing of the instance before it has it on.
  */
 int session_order_exec(struct request *request, struct user *user, struct err *err)
@@ -195,14 +197,15 @@ int session_order_exec(struct request *request, struct user *user, struct err *e
         return err_set(err, OUTCOME_FAILED, "the machine %s does not run: croft start %s",
                        instance->name, instance->name);
     for (size_t i = 0; i < request->fds.count; i++)
-        if (fd_is_pipe_or_socket(request->fds.fd[i]) != 1)
+        if (fd_is_pipe(request->fds.fd[i]) != 1)
             return err_set(err, OUTCOME_USAGE,
                            "exec: descriptor %zu is no pipe; a terminal, file or directory of the "
                            "host does not go into a machine",
                            i);
-    struct session *session = session_new(user, request, NULL, err);
-    if (session == NULL)
-        return OUTCOME_OVER_LIMIT;
+    int rc = sessions_room(user, err);
+    if (rc != 0)
+        return rc;
+    struct session *session = session_new(user, request, NULL);
     memcpy(session->name, instance->name, sizeof(session->name));
     const struct chain_entry intent = {
         .type = RECORD_EXEC,
@@ -212,7 +215,7 @@ int session_order_exec(struct request *request, struct user *user, struct err *e
         .payload_size =
             command->strings_len < RECORDED_COMMAND ? command->strings_len : RECORDED_COMMAND,
     };
-    int rc = deed_begin(user->monitor, user, &intent, &session->deed, err);
+    rc = deed_begin(user->monitor, user, &intent, &session->deed, err);
     if (rc == 0) {
         const char *group = exec_group(session, instance, group_name, sizeof(group_name), &limit);
         if (limit != NULL)

@@ -11,13 +11,15 @@ struct request;
 struct session;
 struct user;
 
+/** sessions_room() - whether she may have one more. Return: 0; OUTCOME_OVER_LIMIT */
+nodiscard int sessions_room(const struct user *user, struct err *err);
+
 /**
- * session_new() - a session of @user for @request
+ * session_new() - a session of @user for @request; sessions_room() was asked before
  * @instance: the job whose pid 1 the session is about; NULL: an exec
- * Return: NULL: she has SESSIONS_PER_USER_MAX of them; @err is set
+ * Return: never NULL
  */
-struct session *session_new(struct user *user, struct request *request, struct instance *instance,
-                            struct err *err);
+struct session *session_new(struct user *user, struct request *request, struct instance *instance);
 
 /** session_running() - answers REPLY_STARTED. @master: of the terminal (borrowed), or -1 */
 void session_running(struct session *session, int master);

@@ -86,7 +86,7 @@
 /* Records. */
 #define RECORD_SYNC_MS 100U /* run and exec are synced in groups within this time */
 /* A user's file of records: then she may stop and remove, and an admin moves the file away. */
-#define RECORD_FILE_MAX (512ULL * MIB)
+#define RECORD_FILE_MAX (64ULL * MIB)
 #define KEY_FILE_MAX    (16U * 1024U)
 
 /* When a user's memory ends, the kernel ends a command before pid 1, which is the machine. */
