@@ -75,8 +75,8 @@ int deed_begin(struct monitor *monitor, struct user *user, const struct chain_en
                        "the records of %s are damaged; an admin looks at them: croft audit verify",
                        user->name);
     /* What ends or takes away is always possible. */
-    if (chain->size_bytes > RECORD_FILE_MAX && entry->type != RECORD_STOP &&
-        entry->type != RECORD_REMOVE && entry->type != RECORD_USER_REMOVE)
+    if (records_full(chain) && entry->type != RECORD_STOP && entry->type != RECORD_REMOVE &&
+        entry->type != RECORD_USER_REMOVE)
         return err_set(err, OUTCOME_OVER_LIMIT,
                        "the records are full (%llu MiB); an admin moves the file away",
                        RECORD_FILE_MAX / MIB);
@@ -115,6 +115,11 @@ void deed_end(struct monitor *monitor, struct deed *deed, enum durability durabi
     }
     append(monitor, deed->chain, &outcome, durability, NULL, &rc);
     deed->chain = NULL;
+}
+
+bool records_full(const struct chain *chain)
+{
+    return chain->size_bytes > RECORD_FILE_MAX;
 }
 
 void records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,

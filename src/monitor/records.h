@@ -54,6 +54,9 @@ nodiscard int deed_begin(struct monitor *monitor, struct user *user,
 void deed_end(struct monitor *monitor, struct deed *deed, enum durability durability,
               const struct err *failure, const struct chain_entry *entry);
 
+/** records_full() - whether @chain takes no more than what ends something or takes it away */
+bool records_full(const struct chain *chain);
+
 /** records_outcome() - a lone outcome: what happened by itself, or was refused */
 void records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
                      enum durability durability);

@@ -497,7 +497,8 @@ static void move_running(void *data)
     const struct chain_entry entry = {
         .type = RECORD_LOGIN, .actor_uid = move->uid, .subject_uid = move->uid};
 
-    if (user != NULL)
+    /* A full file grows no more, and keeps nobody out either: she must come in to clean up. */
+    if (user != NULL && !records_full(&user->chain))
         records_outcome(move->monitor, &user->chain, &entry, DURABLE_SOON);
     runner_free(move->runner);
     request_finish(move->request, NULL);
