@@ -61,6 +61,7 @@ static void start_sentence(const struct instance *instance, uint32_t stage, int 
 static void on_ended(void *data, struct exit_status status);
 static void start_failed(struct instance *instance, const struct err *err);
 static void record_end(struct instance *instance);
+static void forget_gone_stoppers(struct instance *instance);
 static void answer_stoppers(struct instance *instance);
 static void removal_finish(struct instance *instance);
 static void kill_all(struct instance *instance);
@@ -209,6 +210,7 @@ void instance_stop(struct instance *instance, uint64_t timeout_ms, struct reques
         return;
     }
     if (request != NULL) {
+        forget_gone_stoppers(instance);
         request_park(request);
         request->next = instance->stoppers;
         instance->stoppers = request;
@@ -516,6 +518,23 @@ static void record_end(struct instance *instance)
         records_outcome(monitor, &user->chain, &entry, DURABLE_SOON);
     if (!monitor->stopping)
         instance->wanted = false;
+}
+
+/* Who hung up waits for nothing: stop and hang up, again and again, must not pile up requests. */
+static void forget_gone_stoppers(struct instance *instance)
+{
+    struct request **place = &instance->stoppers;
+
+    while (*place != NULL) {
+        struct request *request = *place;
+        if (request->client != NULL) {
+            place = &request->next;
+            continue;
+        }
+        *place = request->next;
+        request->next = NULL;
+        request_finish(request, NULL);
+    }
 }
 
 static void answer_stoppers(struct instance *instance)

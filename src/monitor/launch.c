@@ -120,11 +120,15 @@ int launch_order_stop(struct request *request, struct user *user, struct err *er
         return OUTCOME_NOT_FOUND;
     if (!instance_is_up(instance))
         return err_set(err, OUTCOME_FAILED, "%s does not run", instance->name);
-    int rc = begin(request, user, RECORD_STOP, NULL, &deed, err);
-    if (rc != 0)
-        return rc;
-    instance->wanted = false;
-    deed_end(user->monitor, &deed, DURABLE_NOW, NULL, NULL);
+    /* One record for one stop, however often it is asked for: a stop is recorded in a full file
+     * too. */
+    if (instance->state != INSTANCE_STOPPING) {
+        int rc = begin(request, user, RECORD_STOP, NULL, &deed, err);
+        if (rc != 0)
+            return rc;
+        instance->wanted = false;
+        deed_end(user->monitor, &deed, DURABLE_NOW, NULL, NULL);
+    }
     instance_stop(instance, request->order.number, request);
     return REQUEST_PENDING;
 }
