@@ -4,6 +4,7 @@
 A module's users are removed when it ends, disks included, and then the host must hold what it held
 before the module began: mounts, loop devices, cgroups, accounts, files, processes.
 """
+import hashlib
 import os
 import pathlib
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 import harness
 import leftovers
-from harness import BIN, STATE, croft, fresh_name, ok
+from harness import BIN, LIB, STATE, croft, fresh_name, ok
 
 TEST_SECONDS = 120
 # What the host held before Croft was installed; None when it was there already.
@@ -22,6 +23,14 @@ BEFORE = None
 
 # What stays by design: a removed user's records are the audit of what happened to her.
 STAYS = (f"+ file: {STATE}/records/",)
+
+
+def programs():
+    """The bytes of what is installed, as one number."""
+    found = hashlib.sha256()
+    for path in sorted(LIB.glob("croft*")) + [BIN]:
+        found.update(path.read_bytes() if path.exists() else b"")
+    return found.hexdigest()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,13 +41,16 @@ def host():
         pytest.exit("the system tests make accounts, mounts and cgroups: run them as root", 2)
     if not BIN.exists() and not STATE.exists():
         BEFORE = leftovers.snapshot()
+    before = programs()
     if "CROFT_PATHS_H" not in os.environ:
         done = subprocess.run(["make", "-s", "-C", harness.TOP, "install"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stdout[-4000:]
     assert BIN.exists(), f"{BIN} is not installed"
     was_running = croft("host", "status").status == 0
-    if not was_running:
+    if was_running and programs() != before:
+        ok("host", "stop", timeout=60)  # what runs is older than what is tested
+    if not was_running or programs() != before:
         ok("host", "start", timeout=60)
     yield
     if not was_running and BIN.exists():

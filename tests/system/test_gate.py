@@ -263,7 +263,7 @@ def test_no_forwarding(server, dora, key, scratch, options, what):
                     except ConnectionResetError:
                         pass
         finally:
-            child.terminate()
+            child.kill()  # asked to end, ssh may wait for the channel that was refused
             child.wait(5)
         return
     result = server.ssh(dora, key, "sleep 1",
