@@ -337,6 +337,7 @@ static int add_make_ready(struct change *change)
     change->deed.subject_uid = user->uid;
     deed_end(change->monitor, &change->deed, DURABLE_NOW, NULL, &outcome);
     user->state = USER_ACTIVE;
+    records_sync_all(change->monitor); /* her head: her file is watched from its first record on */
     events_mark(change->monitor, &user->event);
     return 0;
 }
@@ -424,6 +425,7 @@ static void set_record(struct change *change, const struct err *failure)
     if (failure != NULL)
         return;
     change_record_own(change, RECORD_USER_SET, actor);
+    records_sync_all(change->monitor); /* her head: what an admin did is not cut off unseen */
     events_mark(change->monitor, &change->user->event);
 }
 

@@ -15,8 +15,10 @@
  * the disk before they are answered; run and exec are synced in groups within RECORD_SYNC_MS,
  * because a wait of some milliseconds would be most of their time (invariant 10).
  *
- * The host's file gets the head of each changed user's file once in HEADS_MS, after that file was
- * synced: so a user's file that ends before its head has lost something, and is refused.
+ * The host's file gets the head of each changed user's file once in HEADS_S, when the monitor ends
+ * and with what an admin does, each time after that file was synced: so a user's file that ends
+ * before its head has lost something, and is refused. Not more often, because a user decides how
+ * often hers changes, and the host's file is everybody's.
  */
 #include "monitor/records.h"
 
@@ -36,7 +38,7 @@
 #include "monitor/monitor.h"
 
 #define HOST_FILE      "host"
-#define HEADS_MS       60000U
+#define HEADS_S        3600U
 #define FILE_NAME_SIZE 32U
 #define OLD_FILES_MAX  1000U
 
@@ -271,7 +273,7 @@ static void append(struct monitor *monitor, struct chain *chain, const struct ch
     if (chain->unsynced && !records->sync.armed)
         loop_arm(monitor->loop, &records->sync, clock_boot_ns() + RECORD_SYNC_MS * NS_PER_MS);
     if (!records->heads.armed)
-        loop_arm(monitor->loop, &records->heads, clock_boot_ns() + HEADS_MS * NS_PER_MS);
+        loop_arm(monitor->loop, &records->heads, clock_boot_ns() + HEADS_S * NS_PER_S);
     *ret_rc = rc;
 }
 
