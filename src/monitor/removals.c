@@ -86,23 +86,27 @@ void changes_at_rest(struct user *user)
 void change_remove(struct change *change)
 {
     struct user *user = change->user;
+    struct instance *next;
     static const char *const groups[] = {"all", "gate", "rescue"};
     char group[GROUP_NAME_SIZE];
 
     user->state = USER_REMOVING;
-    change->next = change->monitor->users.removals;
-    change->monitor->users.removals = change;
-    for (struct instance *instance = user->instances; instance != NULL; instance = instance->next)
+    for (struct instance *instance = user->instances; instance != NULL; instance = next) {
+        next = instance->next; /* one that only starts is dropped at once */
         instance_stop(instance, 0, NULL);
+    }
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
         user_group(user, groups[i], group);
         if (cgroup_kill(change->monitor->cgroups, group) < 0)
             log_line(LOG_LEVEL_WARNING, "cannot kill all of %s", group);
     }
+    /* Only now in the list: the last that was dropped above would have gone on with it already. */
+    change->next = change->monitor->users.removals;
+    change->monitor->users.removals = change;
     remove_account(change);
 }
 
-/* When nothing of hers runs any more. */
+/* When nothing of hers runs any more; takes @change out of the list, so it happens once. */
 static void remove_account(struct change *change)
 {
     struct user *user = change->user;
@@ -166,6 +170,7 @@ static void remove_finish(struct change *change)
     records_user_retire(change->monitor, change->user);
     user_drop(change->user);
     deed_end(change->monitor, &change->deed, DURABLE_NOW, NULL, NULL);
+    records_sync_all(change->monitor);
     request_finish(change->request, NULL);
     change_free(change);
 }
