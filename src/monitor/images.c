@@ -8,6 +8,9 @@
  * root acts, by one rename to layers/DIGEST. The digest comes from the process that parsed the
  * archive: a false one harms nobody but its owner, because layers are hers alone.
  *
+ * An import lives no longer than the connection that ordered it, else each one that hangs up would
+ * leave an unpacker waiting for bytes that never come.
+ *
  * A layer lives as long as an image or an instance of hers names its digest.
  */
 #include "monitor/images.h"
@@ -16,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -34,11 +38,13 @@
 #define HEX_SIZE     (2 * SHA256_SIZE + 1)
 #define NOTE_EVERY_S 5U
 #define SIZE_TEXT    32U
+#define LOOK_MS      1000U /* how soon it is seen that a client is gone */
 
 /*
  * An archive on its way. pipe: croft-image's standard output
  * done, data: who hears of it when there is no request
  * result:     the last report; type IMAGE_DONE: it is whole
+ * look:       for a client that hung up; abandoned: one did
  */
 struct import {
     struct user *user;
@@ -52,15 +58,20 @@ struct import {
     struct runner *runner;
     struct loop_source pipe;
     struct image_report result;
+    struct loop_timer look;
+    bool abandoned;
     uint64_t noted_boot_ns;
 };
 
 static void describe(const struct event_item *item, struct event *ret_event);
+static int check_room(const struct user *user, const char *name, struct err *err);
 static int import_begin(struct import *import, int archive, struct err *err);
 static int import_start(struct import *import, int archive);
 static void import_waiting(void *data, int *master);
 static void import_failed(void *data, uint32_t stage, int error);
 static void import_ended(void *data, struct exit_status status);
+static void import_look_later(struct import *import);
+static void on_look(void *data);
 static void on_report(struct loop_source *source, uint32_t events, void *data);
 static void read_reports(struct import *import);
 static void note_progress(struct import *import);
@@ -189,31 +200,31 @@ void image_import_built_in(struct user *user, image_done_fn done, void *data)
 }
 
 /*
- * Safe for a stranger: the descriptor is an anonymous pipe or a socket, never a file of the host
+ * Safe for a stranger: the descriptor is an anonymous pipe, never a file of the host
  * that somebody else could not read; it is read by a process with her own ids only.
  */
 int image_order_import(struct request *request, struct user *user, struct err *err)
 {
     const char *name = request->order.name;
-    struct import *import;
 
-    if (images_by_name(user, name) == NULL && images_count(user) >= IMAGES_PER_USER_MAX)
-        return err_set(err, OUTCOME_OVER_LIMIT,
-                       "%s has %u images, which is the limit: croft image rm", user->name,
-                       IMAGES_PER_USER_MAX);
-    if (fd_is_pipe_or_socket(request->fds.fd[0]) != 1)
+    if (fd_is_pipe(request->fds.fd[0]) != 1)
         return err_set(err, OUTCOME_USAGE,
                        "image %s: an archive comes through a pipe, not as a file or terminal",
                        name);
-    for (import = user->imports; import != NULL; import = import->next)
-        if (strcmp(import->name, name) == 0)
-            return err_set(err, OUTCOME_FAILED, "image %s is being imported already", name);
-    import = mem_new(1, sizeof(*import));
+    int rc = check_room(user, name, err);
+    if (rc != 0)
+        return rc;
+    struct import *import = mem_new(1, sizeof(*import));
     *import = (struct import){
-        .user = user, .next = user->imports, .request = request, .pipe = {.fd = -1}};
+        .user = user,
+        .next = user->imports,
+        .request = request,
+        .pipe = {.fd = -1},
+        .look = {.on_due = on_look, .data = import},
+    };
     memcpy(import->name, name, sizeof(import->name));
     user->imports = import;
-    int rc = import_begin(import, request->fds.fd[0], err);
+    rc = import_begin(import, request->fds.fd[0], err);
     if (rc != 0) {
         import->request = NULL; /* the caller answers it */
         import_end(import, err);
@@ -221,6 +232,7 @@ int image_order_import(struct request *request, struct user *user, struct err *e
     }
     /* Its end of the pipe must be the only one, so that she sees it when croft-image goes away. */
     frame_fds_cleanup(&request->fds);
+    import_look_later(import);
     request_park(request);
     return REQUEST_PENDING;
 }
@@ -266,6 +278,29 @@ static void describe(const struct event_item *item, struct event *ret_event)
     };
     memcpy(ret_event->name, image->name, sizeof(ret_event->name));
     memcpy(ret_event->digest, image->digest, sizeof(ret_event->digest));
+}
+
+/* What is on its way counts too: else many begun at once would all become images. */
+static int check_room(const struct user *user, const char *name, struct err *err)
+{
+    size_t imports = 0;
+    size_t images = images_count(user);
+
+    for (const struct import *import = user->imports; import != NULL; import = import->next) {
+        if (strcmp(import->name, name) == 0)
+            return err_set(err, OUTCOME_FAILED, "image %s is being imported already", name);
+        imports++;
+        images += images_by_name(user, import->name) == NULL ? 1 : 0;
+    }
+    if (imports >= IMPORTS_PER_USER_MAX)
+        return err_set(err, OUTCOME_OVER_LIMIT,
+                       "%s imports %u images now, which is the limit; try again soon", user->name,
+                       IMPORTS_PER_USER_MAX);
+    if (images_by_name(user, name) == NULL && images >= IMAGES_PER_USER_MAX)
+        return err_set(err, OUTCOME_OVER_LIMIT,
+                       "%s has %u images, which is the limit: croft image rm", user->name,
+                       IMAGES_PER_USER_MAX);
+    return 0;
 }
 
 static int import_begin(struct import *import, int archive, struct err *err)
@@ -354,6 +389,23 @@ static void import_ended(void *data, struct exit_status status)
     import_end(import, rc == 0 ? NULL : &err);
 }
 
+static void import_look_later(struct import *import)
+{
+    loop_arm(import->user->monitor->loop, &import->look, clock_boot_ns() + LOOK_MS * NS_PER_MS);
+}
+
+/* Only killed here: its stage is cleared when it has ended, and so writes there no more. */
+static void on_look(void *data)
+{
+    struct import *import = data;
+
+    /* One that is not there yet, or ends already, is met at the next look or not at all. */
+    if (import->request->client == NULL &&
+        process_signal(runner_process(import->runner), SIGKILL) == 0)
+        import->abandoned = true;
+    import_look_later(import);
+}
+
 static void on_report(struct loop_source *source, uint32_t events, void *data)
 {
     struct import *import = data;
@@ -401,6 +453,8 @@ static int import_result(const struct import *import, struct exit_status status,
 {
     const struct image_report *result = &import->result;
 
+    if (result->type != IMAGE_DONE && import->abandoned)
+        return err_set(err, OUTCOME_FAILED, "image %s: who imported it hung up", import->name);
     if (result->type != IMAGE_DONE && status.signal != 0)
         return err_set(err, OUTCOME_OVER_LIMIT,
                        "image %s: unpacking was killed (signal %d): it needs more memory or time "
@@ -488,6 +542,7 @@ static void import_free(struct import *import)
         place = &(*place)->next;
     *place = import->next;
     runner_free(import->runner);
+    loop_disarm(import->user->monitor->loop, &import->look);
     loop_remove(import->user->monitor->loop, &import->pipe);
     fd_close(&import->pipe.fd);
     mem_cleanup(&import);

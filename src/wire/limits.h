@@ -39,6 +39,7 @@
 /* Objects of one user. */
 #define MACHINES_PER_USER_MAX 64U
 #define IMAGES_PER_USER_MAX   64U
+#define IMPORTS_PER_USER_MAX  4U /* at one time: each is a process and a tree on the disk */
 #define LAYER_TRASH_BATCH     64U
 
 /* Control groups that a runtime attaches itself to: one per v1 hierarchy, and there are fewer. */
