@@ -14,6 +14,7 @@
  *   launch without end | taken over, is a success | undone, is a failure
  *   job                | taken over               | ended with nobody knowing how; --rm: discarded
  *   nothing            | killed                   |
+ *   damaged            | left alone               |
  */
 #include <errno.h>
 #include <string.h>
@@ -116,7 +117,12 @@ static void adopt_user(struct user *user)
         if (!adopt(instance) && instance->deed.chain != NULL)
             end_interrupted(instance);
     }
-    sweep_strangers(user);
+    /* Her machines are in records that nobody believes, and look like strangers. */
+    if (user->chain.broken)
+        log_line(LOG_LEVEL_WARNING, "what runs of %s is left alone: nobody can say what it is",
+                 user->name);
+    else
+        sweep_strangers(user);
     if (instances_running(user) && user_need(user, &err) != 0)
         log_line(LOG_LEVEL_ERROR, "%s", err.text);
 }

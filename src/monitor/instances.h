@@ -146,8 +146,7 @@ void sweep_group(struct user *user, const char *name);
 /** sweep_cancel() - forgets what is still to be removed of a user who goes */
 void sweep_cancel(struct user *user);
 
-/** sweep_strangers() - kills and removes the groups of hers that belong to no instance; not those
- * of a user whose records are damaged */
+/** sweep_strangers() - kills and removes the groups of hers that belong to no instance */
 void sweep_strangers(struct user *user);
 
 /** sweep_unknown() - kills, removes and unmounts what belongs to a uid that is no Croft user's */

@@ -71,13 +71,6 @@ void sweep_strangers(struct user *user)
 {
     char group[GROUP_NAME_SIZE];
 
-    /* Her machines are in records that nobody believes, and look like strangers. */
-    if (user->chain.broken) {
-        log_line(LOG_LEVEL_WARNING,
-                 "what runs of %s is left alone: her records are damaged and cannot say what it is",
-                 user->name);
-        return;
-    }
     user_group(user, "all", group);
     int rc = cgroup_list(user->monitor->cgroups, group, kill_if_strange, user);
     if (rc < 0 && rc != -ENOENT)
