@@ -237,8 +237,8 @@ def test_what_root_inside_cannot(alice):
     tries = {"mount": "mount -t tmpfs none /mnt", "hostname": "hostname other",
              "mknod": "mknod /blk b 7 0", "sysctl": "echo 1 > /proc/sys/kernel/sysrq",
              "sysrq": "echo h > /proc/sysrq-trigger", "nice": "renice -n -5 $$",
-             "unshare": "unshare -U true", "date": "date -s 2001-01-01 >/dev/null; [ $(date +%Y) = 2001 ]",
-             "dmesg": "dmesg",
+             "unshare": "unshare -U true", "dmesg": "dmesg",
+             "date": "date -s 2001-01-01 >/dev/null; [ $(date +%Y) = 2001 ]",
              "chroot out": "chroot /proc/1/root/.. ls /var/lib/croft",
              "oom": "echo -1000 > /proc/self/oom_score_adj",
              "link": "ip link set lo down"}

@@ -412,6 +412,35 @@ def test_who_never_reads_is_dropped(alice, bob):
     assert memory() - before < 256, "more than 1 MiB of pages kept"
 
 
+def test_who_never_reads_the_door_is_dropped(alice, bob):
+    """the door: a client that orders and never reads is dropped after 5 s, others are served"""
+    with bob_stays_quick(bob), wire.door(alice) as sock:
+        sock.setblocking(False)
+        message, end = wire.order(wire.HOST_STATUS), time.monotonic() + 12
+        while time.monotonic() < end:
+            try:
+                sock.send(message)
+            except BlockingIOError:
+                time.sleep(0.05)
+            except (BrokenPipeError, ConnectionResetError):
+                break
+        else:
+            pytest.fail("still connected after 12 s without reading")
+
+
+def test_strangers_have_few_connections(alice):
+    """accounts that are no Croft users get one line each and hold up nobody"""
+    held = []
+    try:
+        for _ in range(50):
+            held += [wire.door("daemon"), wire.api("daemon")]
+        assert ok("ls", user=alice).seconds < QUICK_S
+        assert ok("exec", "m", "--", "/bin/true", user=alice).seconds < QUICK_S
+    finally:
+        for sock in held:
+            sock.close()
+
+
 def test_half_a_call_is_dropped(alice, bob):
     """half a message at croftd: dropped after 5 s, with one line or none"""
     with bob_stays_quick(bob), wire.api(alice, timeout=12) as sock:

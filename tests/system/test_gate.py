@@ -445,6 +445,12 @@ def test_rescue_by_ssh_on_a_full_disk(server, people, scratch):
     assert shown.out == "new\n", str(shown)
 
 
+def test_a_login_is_recorded(say, dora):
+    """invariant 10: each login stands in her records, with its command"""
+    say("true")
+    until(lambda: "login" in ok("audit", user=dora).out, 5, "the record")
+
+
 def test_fresh_name_is_unknown_to_sshd(server, key):
     """a name without an account is refused as any"""
     assert server.ssh(fresh_name(), key, "true").status == 255

@@ -286,8 +286,8 @@ def test_exec_user(alice, machine, who, uid):
     assert result.out == f"{uid}\n", str(result)
 
 
-@pytest.mark.parametrize("who", ["01", "+1", "-1", "4294967295", "4294967296", "65535", "65536", "1e3",
-                                 "0x0", " 0", "0 ", "1:1", "nosuchname", "root\n", "../root",
+@pytest.mark.parametrize("who", ["01", "+1", "-1", "4294967295", "4294967296", "65535", "65536",
+                                 "1e3", "0x0", " 0", "0 ", "1:1", "nosuchname", "root\n", "../root",
                                  "r" * 10000])
 def test_exec_user_strange(alice, machine, who):
     """what is neither a number of her range nor a name: refused, never taken for another user"""

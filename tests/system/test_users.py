@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from harness import (BLOCK, GIB, ID_FIRST, ID_LAST, KIB, MIB, NOT_FOUND, NOT_PERMITTED, STATE,
-                     USAGE, cgroup_dir, croft, fresh_name, listed, machines, ok, refused, start,
-                     until, users)
+from harness import (BLOCK, GIB, HOST_CANNOT, ID_FIRST, ID_LAST, KIB, MIB, NOT_FOUND,
+                     NOT_PERMITTED, OVER_LIMIT, STATE, USAGE, cgroup_dir, croft, fresh_name,
+                     listed, machines, ok, refused, start, until, users)
 
 RESERVE_PART, MEMORY_PART, DISK_PART = 10, 4, 10
 
@@ -227,6 +227,33 @@ def test_set_is_live(people):
     ok("user", "set", name, "--pids", "100")
     enough = croft("exec", "m", "--", "/bin/sh", "-c", fork.format(60), user=name, timeout=30)
     assert enough.out == "all\n", str(enough)
+
+
+def test_set_below_what_is_used(people):
+    """a memory limit below what her files in memory take is refused, and nothing is changed"""
+    name = people.add(memory="96M")
+    uid = pwd.getpwnam(name).pw_uid
+    ok("launch", "busybox", "m", user=name, timeout=40)
+    ok("exec", "m", "--", "/bin/sh", "-c", "head -c 60000000 /dev/zero > /dev/shm/held", user=name)
+    result = croft("user", "set", name, "--memory", "32M", timeout=60)
+    refused(result, 1, OVER_LIMIT, HOST_CANNOT)
+    assert kernel_limit(uid, "memory") == 96 * MIB
+    assert users()[name]["limits"]["memory_bytes"] == 96 * MIB
+    assert ok("exec", "m", "--", "/bin/sh", "-c", "rm /dev/shm/held; echo fine",
+              user=name).out == "fine\n"
+    ok("user", "set", name, "--memory", "32M")
+    assert kernel_limit(uid, "memory") == 32 * MIB
+
+
+def test_promises_never_exceed_the_host(people):
+    """the sum of memory-min stays below the host's memory without its reserve"""
+    reserve = max(512 * MIB, host_memory() // RESERVE_PART)
+    most = (host_memory() - reserve) // MIB
+    first = people.add("--memory-min", f"{most * 2 // 3}M", memory=f"{most * 2 // 3}M")
+    line = refused(croft("user", "add", fresh_name(), "--disk", "48M", "--memory",
+                         f"{most // 2}M", "--memory-min", f"{most // 2}M"), OVER_LIMIT)
+    assert "GiB" in line or "MiB" in line, line
+    people.remove(first)
 
 
 def test_pids_bound_the_sum_over_machines(people):
