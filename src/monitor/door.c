@@ -207,6 +207,13 @@ struct session *client_session(const struct client *client)
     return client->session;
 }
 
+void door_end_uid(struct monitor *monitor, uid_t uid)
+{
+    for (struct client *client = monitor->door.clients; client != NULL; client = client->next)
+        if (client->peer.uid == uid && !client->doomed)
+            client_doom(client);
+}
+
 int client_socket(const struct client *client)
 {
     return client->source.fd;

@@ -96,6 +96,10 @@ void client_exited(struct client *client, int exit_code, int exit_signal, const 
 /** client_session() - what the connection runs. Return: NULL: nothing */
 struct session *client_session(const struct client *client);
 
+/** door_end_uid() - ends every connection of @uid: her account is gone, its number may be given
+ * again */
+void door_end_uid(struct monitor *monitor, uid_t uid);
+
 /** client_socket() - the connection itself, for SO_PEERPIDFD (borrowed) */
 int client_socket(const struct client *client);
 

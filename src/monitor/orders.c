@@ -157,8 +157,7 @@ static int check_user(const struct user *user, uint32_t type, struct err *err)
 static void record_refusal(struct request *request, const struct order_rule *rule,
                            struct user *user, const struct err *err)
 {
-    if (user == NULL || rule->record == 0 || user->chain.broken ||
-        user->chain.size_bytes > RECORD_FILE_MAX)
+    if (user == NULL || rule->record == 0 || user->chain.broken || records_full(&user->chain))
         return;
     const struct chain_entry refusal = {
         .type = rule->record,

@@ -77,11 +77,15 @@ int deed_begin(struct monitor *monitor, struct user *user, const struct chain_en
                        "the records of %s are damaged; an admin looks at them: croft audit verify",
                        user->name);
     /* What ends or takes away is always possible. */
-    if (records_full(chain) && entry->type != RECORD_STOP && entry->type != RECORD_REMOVE &&
+    bool full = user != NULL ? records_full(chain) : chain->size_bytes > RECORD_HOST_FILE_MAX;
+    if (full && entry->type != RECORD_STOP && entry->type != RECORD_REMOVE &&
         entry->type != RECORD_USER_REMOVE)
-        return err_set(err, OUTCOME_OVER_LIMIT,
-                       "the records are full (%llu MiB); an admin moves the file away",
-                       RECORD_FILE_MAX / MIB);
+        return err_set(
+            err, OUTCOME_OVER_LIMIT,
+            "the records of %s are full (%llu MiB): machines can be stopped and removed; "
+            "an admin adds the user anew (croft user rm, croft user add)",
+            user != NULL ? user->name : "the host",
+            (user != NULL ? RECORD_FILE_MAX : RECORD_HOST_FILE_MAX) / MIB);
     intent.phase = RECORD_INTENT;
     intent.subject_uid = user != NULL ? user->uid : entry->subject_uid;
     deed.subject_uid = intent.subject_uid;

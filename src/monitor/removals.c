@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "monitor/changes_internal.h"
+#include "monitor/door.h"
 #include "monitor/images.h"
 #include "monitor/instances.h"
 #include "monitor/monitor.h"
@@ -168,6 +169,8 @@ static void remove_finish(struct change *change)
 {
     change_record_own(change, RECORD_USER_REMOVE, change->deed.actor_uid);
     records_user_retire(change->monitor, change->user);
+    /* A connection of hers would speak as whoever is given the same uid next. */
+    door_end_uid(change->monitor, change->user->uid);
     user_drop(change->user);
     deed_end(change->monitor, &change->deed, DURABLE_NOW, NULL, NULL);
     records_sync_all(change->monitor);

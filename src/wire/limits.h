@@ -86,9 +86,11 @@
 
 /* Records. */
 #define RECORD_SYNC_MS 100U /* run and exec are synced in groups within this time */
-/* A user's file of records: then she may stop and remove, and an admin moves the file away. */
-#define RECORD_FILE_MAX (64ULL * MIB)
-#define KEY_FILE_MAX    (16U * 1024U)
+/* A user's file of records: then she may stop and remove, until an admin adds her anew. */
+#define RECORD_FILE_MAX (256ULL * MIB)
+/* The host's own file: no user decides how it grows, and without it nobody can be added. */
+#define RECORD_HOST_FILE_MAX (1ULL * GIB)
+#define KEY_FILE_MAX         (16U * 1024U)
 
 /* When a user's memory ends, the kernel ends a command before pid 1, which is the machine. */
 #define COMMAND_OOM_SCORE_ADJ "500"
