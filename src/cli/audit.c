@@ -239,6 +239,9 @@ int verb_audit_verify(const struct cli *cli, int argc, char **argv, struct err *
     if (r != 0)
         return r;
     given = words.count == 1;
+    if (question.follow)
+        return err_set(err, OUTCOME_USAGE,
+                       "audit verify looks at what is there: -f has no meaning");
     if (words.count > 1 || (given && str_unhex(words.item[0], wanted, sizeof(wanted)) < 0))
         return err_set(err, OUTCOME_USAGE, "give one hash, as `croft audit head` printed it");
     r = open_asked(&question, &records, err);
@@ -250,6 +253,13 @@ int verb_audit_verify(const struct cli *cli, int argc, char **argv, struct err *
         return err_set(err, OUTCOME_FAILED,
                        "the chain is whole, but that hash is not on it: these are not the records "
                        "it was taken from");
+    if (question.json) {
+        auto_json *object =
+            json_pack("{s:I, s:b, s:I}", "entries", (json_int_t)records_count(records), "intact", 1,
+                      "hash_at", (json_int_t)wanted_at);
+        say_json(object);
+        return OUTCOME_OK;
+    }
     say_line("%" PRIu64 " entries, every one intact and in its place", records_count(records));
     if (given)
         say_line("the hash is that of entry %" PRIu64, wanted_at);

@@ -61,8 +61,10 @@ int verb_image_import(const struct cli *cli, int argc, char **argv, struct err *
     struct door_reply reply;
     struct operands words;
     auto_close file = -1;
+    bool json = false;
+    const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
     char bytes[32];
-    int r = option_parse(NULL, 0, argc, argv, 0, &words, err);
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
 
     if (r != 0)
         return r;
@@ -77,6 +79,13 @@ int verb_image_import(const struct cli *cli, int argc, char **argv, struct err *
         r = import_stream(file, words.item[1], true, &reply, err);
     if (r != 0)
         return r;
+    if (json) {
+        auto_json *object =
+            json_pack("{s:s, s:I, s:I}", "name", words.item[1], "entries",
+                      (json_int_t)reply.head.number[0], "bytes", (json_int_t)reply.head.number[1]);
+        say_json(object);
+        return OUTCOME_OK;
+    }
     say_line("image %s: %" PRIu64 " entries, %s", words.item[1], reply.head.number[0],
              str_size_text(reply.head.number[1], bytes, sizeof(bytes)));
     return OUTCOME_OK;
