@@ -99,7 +99,8 @@ int cgroup_host_open_at(int root, bool v2, const char *name, struct cgroup_host 
             rc = open_top(host, root, (enum hierarchy)i);
         if (rc >= 0)
             continue;
-        /* Not mounted, or a link to one that is used under its other name; all else is a failure. */
+        /* Not mounted, or a link to one that is used under its other name; all else is a failure.
+         */
         if (!HIERARCHIES[i].needed && (rc == -ENOENT || rc == -ELOOP)) {
             rc = 0;
             continue;
