@@ -142,7 +142,7 @@ def test_a_killed_client_leaves_nothing(alice, machine):
 def test_rm_leaves_nothing_and_without_it_the_job_is_kept(alice):
     """--rm: no machine, no cgroup, no directory; else `ls` shows how it ended, `rm` removes it"""
     ok("run", "--rm", "busybox", "--", "/bin/true", user=alice)
-    assert set(machines(alice)) <= {"m"}
+    until(lambda: set(machines(alice)) <= {"m"}, 5, "the job's going")
     result = croft("run", "busybox", "--", SH, "-c", "echo kept; exit 5", user=alice)
     assert result.status == 5
     kept = [m for n, m in machines(alice).items() if n != "m"]
