@@ -81,6 +81,7 @@ static bool run_control(struct scene *scene, struct trial *trial)
         return false;
     }
     bool works = trial->row->control(scene, trial);
+    row_control_fact(scene, trial);
     attack_end(&attack);
     /* What the control itself did to the host's canary is no finding. */
     (void)scene_intact(scene, why, sizeof(why));
@@ -90,9 +91,7 @@ static bool run_control(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_NA, "absent on this host: the control got %s",
                     strerrorname_np(trial->control.error));
     else
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "the control did not succeed (%s, %ju of %ju)",
-                    trial->control.error ? strerrorname_np(trial->control.error) : "no error",
-                    (uintmax_t)trial->control.number[0], (uintmax_t)trial->control.number[1]);
+        row_verdict(trial, VERDICT_INCONCLUSIVE, "the control did not succeed");
     return false;
 }
 
@@ -165,6 +164,17 @@ void row_verdict(struct trial *trial, enum verdict verdict, const char *fmt, ...
     str_printable(trial->why);
 }
 
+void row_control(struct trial *trial, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    if (vsnprintf(trial->control_said, sizeof(trial->control_said), fmt, args) < 0)
+        trial->control_said[0] = '\0';
+    va_end(args);
+    str_printable(trial->control_said);
+}
+
 static void printf_like(2, 0) add_arg(struct step_args *args, const char *fmt, va_list list)
 {
     if (args->argc == STEP_ARGS_MAX)
@@ -222,10 +232,8 @@ void row_judge_reach(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_LEAKED, "%ju of %ju got through: %.120s",
                     (uintmax_t)fact->number[0], (uintmax_t)fact->number[1], fact->text);
     else
-        row_verdict(trial, VERDICT_BLOCKED, "0 of %ju, last %s; control %ju of %ju",
-                    (uintmax_t)fact->number[1],
-                    fact->error ? strerrorname_np(fact->error) : "no error",
-                    (uintmax_t)trial->control.number[0], (uintmax_t)trial->control.number[1]);
+        row_verdict(trial, VERDICT_BLOCKED, "0 of %ju, last %s", (uintmax_t)fact->number[1],
+                    fact->error ? strerrorname_np(fact->error) : "no error");
 }
 
 /* Whose secret the fact's text holds. Return: NULL nobody's */
@@ -250,6 +258,24 @@ bool row_reads_secret(const struct scene *scene, const struct trial *trial)
     return secret_in(scene, &trial->control) != NULL;
 }
 
+void row_control_fact(const struct scene *scene, struct trial *trial)
+{
+    const struct fact *fact = &trial->control;
+    const char *whose = secret_in(scene, fact);
+    const char *last = fact->error ? strerrorname_np(fact->error) : "no error";
+
+    /* Storms count what they reached in number[0] and mostly nothing in number[1]. */
+    if (whose)
+        row_control(trial, "read the secret of %s", whose);
+    else if (fact->number[0] == 0)
+        row_control(trial, "0 of %ju succeeded, last %s", (uintmax_t)fact->number[1], last);
+    else if (fact->number[0] <= fact->number[1])
+        row_control(trial, "%ju of %ju succeeded", (uintmax_t)fact->number[0],
+                    (uintmax_t)fact->number[1]);
+    else
+        row_control(trial, "reached %ju, last %s", (uintmax_t)fact->number[0], last);
+}
+
 void row_judge_secret(struct scene *scene, struct trial *trial)
 {
     const struct fact *fact = &trial->attack;
@@ -258,8 +284,7 @@ void row_judge_secret(struct scene *scene, struct trial *trial)
     if (whose)
         row_verdict(trial, VERDICT_LEAKED, "read the secret of %s", whose);
     else
-        row_verdict(trial, VERDICT_BLOCKED, "%ju tries, last %s; the control read the secret",
-                    (uintmax_t)fact->number[1],
+        row_verdict(trial, VERDICT_BLOCKED, "%ju tries, last %s", (uintmax_t)fact->number[1],
                     fact->error ? strerrorname_np(fact->error) : "no error, no secret");
 }
 

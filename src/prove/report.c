@@ -78,10 +78,17 @@ void report_begin(const struct report *report)
     (void)fflush(stdout);
 }
 
+/* What the positive control came to: without it no verdict means anything. */
+static const char *control_said(const struct trial *trial)
+{
+    return trial->control_said[0] ? trial->control_said : "did not run";
+}
+
 static void table_row(const struct trial *trial)
 {
-    printf("%-5s %c  %-12s  %s\n                        %s\n", trial->row->id, trial->row->severity,
-           verdict_name(trial->verdict), trial->row->title, trial->why);
+    printf("%-5s %c  %-12s  %s\n                        %s; control: %s\n", trial->row->id,
+           trial->row->severity, verdict_name(trial->verdict), trial->row->title, trial->why,
+           control_said(trial));
 }
 
 static void tap_row(const struct report *report, const struct trial *trial)
@@ -93,6 +100,8 @@ static void tap_row(const struct report *report, const struct trial *trial)
            trial->row->id, trial->row->title, trial->verdict == VERDICT_NA ? " # SKIP" : "",
            verdict_name(trial->verdict));
     json_string(trial->why);
+    printf("\n  control: ");
+    json_string(control_said(trial));
     printf("\n  mechanism: ");
     json_string(trial->row->mechanism);
     printf("\n  milliseconds: %ju\n  ...\n", (uintmax_t)trial->took_ms);
@@ -116,6 +125,8 @@ static void json_row(const struct report *report, const struct trial *trial)
     json_member("mechanism", trial->row->mechanism);
     printf(", ");
     json_member("why", trial->why);
+    printf(", ");
+    json_member("control", control_said(trial));
     printf(", \"milliseconds\": %ju}", (uintmax_t)trial->took_ms);
 }
 

@@ -20,8 +20,9 @@ enum verdict {
 
 enum severity { SEVERITY_CRITICAL = 'C', SEVERITY_HIGH = 'H', SEVERITY_MEDIUM = 'M' };
 
-#define TRIAL_ARG_SIZE 512
-#define TRIAL_WHY_SIZE 200
+#define TRIAL_ARG_SIZE  512
+#define TRIAL_WHY_SIZE  200
+#define TRIAL_SAID_SIZE 100
 
 /* Arguments of a step; the pointers in argv lead into text. */
 struct step_args {
@@ -34,6 +35,7 @@ struct step_args {
  *
  * args, control_args: of the attack and of its control
  * before: what the row's own prepare() noted; live: the attack while its effect stands
+ * why: of the verdict; control_said: what the control came to, "" where none ran
  */
 struct trial {
     const struct row *row;
@@ -45,6 +47,7 @@ struct trial {
     uint64_t before[4];
     enum verdict verdict;
     char why[TRIAL_WHY_SIZE];
+    char control_said[TRIAL_SAID_SIZE];
     uint64_t took_ms;
 };
 
@@ -58,7 +61,7 @@ struct trial {
  * storm_seconds: 0, or how long the watchdog lets it last
  * prepare:       makes arguments and targets; false when there is nothing to try
  * control:       whether the control's fact shows that the step works
- * perform:       instead of control and attack step: does everything itself
+ * perform:       instead of control and attack step: does everything itself, row_control() too
  * judge:         sets verdict and why, while the effect of the attack stands
  * clean:         takes away what prepare() made; also called when that failed
  */
@@ -93,6 +96,12 @@ extern const size_t rows_login_count;
 
 /** row_verdict() - sets verdict and reason */
 void row_verdict(struct trial *trial, enum verdict verdict, const char *fmt, ...) printf_like(3, 4);
+
+/** row_control() - notes in words what the control came to; every report carries them */
+void row_control(struct trial *trial, const char *fmt, ...) printf_like(2, 3);
+
+/** row_control_fact() - the same in the words that follow from the control's fact */
+void row_control_fact(const struct scene *scene, struct trial *trial);
 
 /** row_arg() / row_control_arg() / row_both() - adds one argument of the attack, the control, both
  */

@@ -82,6 +82,7 @@ static void perform_links(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the control did not follow the link");
         return;
     }
+    row_control(trial, "a file appeared behind the link");
     if (scene->unwalled) {
         row_verdict(trial, VERDICT_LEAKED, "a file appeared in a directory of the host");
         return;
@@ -196,6 +197,7 @@ static void perform_starts(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the census does not notice a process");
         return;
     }
+    row_control(trial, "the census noticed a process left behind");
     if (!scene->unwalled)
         attack_end(&trial->live);
     for (int i = 0; i < ROUNDS; i++)

@@ -103,6 +103,7 @@ static void perform_core(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the control could not write " CORE_PATTERN);
         return;
     }
+    row_control(trial, "wrote " CORE_PATTERN);
     if (!scene->unwalled && attack_inside(&scene->attacker, "K-04", trial->args.argc, argv,
                                           &trial->live, &trial->attack, why, sizeof(why)) < 0) {
         row_verdict(trial, VERDICT_INCONCLUSIVE, "attack: %.150s", why);

@@ -151,12 +151,13 @@ static void perform_forwarding(struct scene *scene, struct trial *trial)
     }
     control += reaches_listener(scene, false);
     attack += reaches_listener(scene, walled);
+    row_control(trial, "opened %u of 3", control);
     if (control < 3)
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "the control opened %u of 3", control);
+        row_verdict(trial, VERDICT_INCONCLUSIVE, "the control did not open all");
     else if (attack)
         row_verdict(trial, VERDICT_LEAKED, "%u of 3 ways into the host's network", attack);
     else
-        row_verdict(trial, VERDICT_BLOCKED, "port, socket and connect refused; control 3 of 3");
+        row_verdict(trial, VERDICT_BLOCKED, "port, socket and connect refused");
 }
 
 /* Runs @command and looks on the host for the file it would make there. */
@@ -193,15 +194,14 @@ static void perform_command(struct scene *scene, struct trial *trial)
         control += marks(scene, false, command);
         attack += marks(scene, !scene->unwalled, command);
     }
+    row_control(trial, "ran %u of %zu", control, ARRAY_LEN(forms));
     if (control < 6)
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "the control ran %u of %zu", control,
-                    ARRAY_LEN(forms));
+        row_verdict(trial, VERDICT_INCONCLUSIVE, "the control ran too few");
     else if (attack)
         row_verdict(trial, VERDICT_LEAKED, "%u of %zu commands ran on the host", attack,
                     ARRAY_LEN(forms));
     else
-        row_verdict(trial, VERDICT_BLOCKED, "0 of %zu ran on the host; control %u",
-                    ARRAY_LEN(forms), control);
+        row_verdict(trial, VERDICT_BLOCKED, "0 of %zu ran on the host", ARRAY_LEN(forms));
 }
 
 /* Fetches the host's readable file by @program. Return: whether the secret came */
@@ -248,14 +248,13 @@ static void perform_copy(struct scene *scene, struct trial *trial)
         control += fetches(scene, false, ways[i].program, ways[i].flag);
         attack += fetches(scene, !scene->unwalled, ways[i].program, ways[i].flag);
     }
+    row_control(trial, "fetched %u of %zu", control, ARRAY_LEN(ways));
     if (control < 2)
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "the control fetched %u of %zu", control,
-                    ARRAY_LEN(ways));
+        row_verdict(trial, VERDICT_INCONCLUSIVE, "the control fetched too few");
     else if (attack)
         row_verdict(trial, VERDICT_LEAKED, "%u ways fetched a file of the host", attack);
     else
-        row_verdict(trial, VERDICT_BLOCKED, "scp, scp -O and sftp saw no host file; control %u",
-                    control);
+        row_verdict(trial, VERDICT_BLOCKED, "scp, scp -O and sftp saw no host file");
 }
 
 /* Whether some process of @uid has the mark in its environment, other than the client. */
@@ -304,6 +303,7 @@ static void perform_environment(struct scene *scene, struct trial *trial)
     bool control = environment_passes(scene, false);
     bool attack = environment_passes(scene, !scene->unwalled);
 
+    row_control(trial, control ? "the variables arrived" : "no variable arrived");
     if (!control)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the control's variables did not arrive");
     else if (attack)

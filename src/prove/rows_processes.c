@@ -78,6 +78,7 @@ static void perform_ambush(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the control did not get hold of its target");
         return;
     }
+    row_control_fact(scene, trial);
     attack_end(&trial->live);
     if (scene->unwalled) {
         row_verdict(trial, VERDICT_LEAKED, "%.150s", trial->control.text);
@@ -250,6 +251,7 @@ static void perform_orphan(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the orphan did not survive its parents");
         return;
     }
+    row_control(trial, "the orphan outlived its parents");
     if (!scene->unwalled &&
         scene_croft(&scene->attacker, stop, NULL, 0, output, sizeof(output)) != 0) {
         row_verdict(trial, VERDICT_LEAKED, "stop failed: %.150s", output);

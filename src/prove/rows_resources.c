@@ -152,6 +152,7 @@ static void perform_tmpfs(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the control did not fill its tmpfs");
         return;
     }
+    row_control_fact(scene, trial);
     trial->attack = trial->control;
     if (!scene->unwalled) {
         attack_end(&trial->live);

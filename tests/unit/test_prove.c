@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -131,6 +132,63 @@ static void a_secret_that_came_back_leaked(void **state)
     assert_int_equal(trial.verdict, VERDICT_LEAKED);
 }
 
+static void the_control_is_said_in_words(void **state)
+{
+    static struct scene scene;
+    struct trial trial = {.control = {.number = {2, 3}}};
+
+    (void)state;
+    row_control_fact(&scene, &trial);
+    assert_string_equal(trial.control_said, "2 of 3 succeeded");
+    trial.control.number[0] = 70;
+    trial.control.error = EAGAIN;
+    row_control_fact(&scene, &trial);
+    assert_string_equal(trial.control_said, "reached 70, last EAGAIN");
+    trial.control.number[0] = 0;
+    row_control_fact(&scene, &trial);
+    assert_string_equal(trial.control_said, "0 of 3 succeeded, last EAGAIN");
+    (void)snprintf(scene.secret, sizeof(scene.secret), "0123456789abcdef");
+    (void)snprintf(trial.control.text, sizeof(trial.control.text), "0123456789abcdef");
+    row_control_fact(&scene, &trial);
+    assert_string_equal(trial.control_said, "read the secret of the host");
+}
+
+/* What report_row() prints of @trial in this form, terminated. */
+static void printed(enum report_form form, const struct trial *trial, char *text, size_t size)
+{
+    struct report report = {.form = form, .planned = 1};
+    int file = memfd_create("report", MFD_CLOEXEC);
+    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+    assert_true(file >= 0 && out >= 0);
+    (void)fflush(stdout);
+    assert_int_equal(dup2(file, STDOUT_FILENO), STDOUT_FILENO);
+    report_row(&report, trial);
+    assert_int_equal(dup2(out, STDOUT_FILENO), STDOUT_FILENO);
+    ssize_t got = pread(file, text, size - 1, 0);
+    assert_true(got > 0);
+    text[got] = '\0';
+    assert_int_equal(close(file), 0);
+    assert_int_equal(close(out), 0);
+}
+
+static void every_report_carries_the_control(void **state)
+{
+    struct trial trial = {.row = &rows_files[0], .verdict = VERDICT_BLOCKED, .why = "refused"};
+    char text[2048];
+
+    (void)state;
+    printed(REPORT_TABLE, &trial, text, sizeof(text));
+    assert_non_null(strstr(text, "refused; control: did not run\n"));
+    row_control(&trial, "3 of %d succeeded", 3);
+    printed(REPORT_TABLE, &trial, text, sizeof(text));
+    assert_non_null(strstr(text, "refused; control: 3 of 3 succeeded\n"));
+    printed(REPORT_TAP, &trial, text, sizeof(text));
+    assert_non_null(strstr(text, "\n  control: \"3 of 3 succeeded\"\n"));
+    printed(REPORT_JSON, &trial, text, sizeof(text));
+    assert_non_null(strstr(text, "\"control\": \"3 of 3 succeeded\""));
+}
+
 static void what_a_run_must_be_to_pass(void **state)
 {
     struct report report = {.done = 3};
@@ -206,6 +264,8 @@ int main(void)
         cmocka_unit_test(every_row_can_be_run),
         cmocka_unit_test(a_failure_without_a_try_is_inconclusive),
         cmocka_unit_test(a_secret_that_came_back_leaked),
+        cmocka_unit_test(the_control_is_said_in_words),
+        cmocka_unit_test(every_report_carries_the_control),
         cmocka_unit_test(what_a_run_must_be_to_pass),
         cmocka_unit_test(the_host_sees_its_processes),
         cmocka_unit_test(the_watchdog_ends_a_storm_in_time),
