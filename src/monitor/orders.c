@@ -64,12 +64,12 @@ int order_handle(struct request *request, struct err *err)
         rc = err_set(err, OUTCOME_HOST_CANNOT, "Croft is stopping");
     if (rc == 0 && rule->who == WHO_USER)
         rc = check_user(user, type, err);
-    /* A connection runs one command in its life at a time: a second would take the first one's
-     * place, and the first would end at a client that is no more. */
-    if (rc == 0 && type != ORDER_SIGNAL && request->client != NULL &&
+    /* A connection runs one command at a time: a second would take the first one's place, and the
+     * first would end at a client that is no more. */
+    if (rc == 0 && (type == ORDER_RUN || type == ORDER_EXEC) && request->client != NULL &&
         client_session(request->client) != NULL)
         rc = err_set(err, OUTCOME_USAGE,
-                     "this connection runs a command: it takes signals only until that ends");
+                     "this connection runs a command already; open another for a second one");
     if (rc == 0)
         rc = rule->handle(request, user, err);
     if (rc == OUTCOME_NOT_PERMITTED)

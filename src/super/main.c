@@ -91,6 +91,7 @@ static int settle(struct super *super)
     const struct rlimit no_core = {0, 0};
 
     umask(022);
+    spawn_reset_signals();
     if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
         return -errno;
     /* Whoever started Croft may hold keys in the session's ring; everything would inherit them. */

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +24,6 @@
 
 static int spawn_fork(struct super *super, const struct spawn *request, int channel,
                       pid_t *ret_pid);
-static void reset_signals(void);
 
 /*
  * Why it is safe to serve each request: the monitor is the only one at the other end, super made
@@ -116,13 +116,28 @@ void spawn_exec(int program, const char *name, const char *argument, const int *
 
     memcpy(placed, fds, count * sizeof(fds[0]));
     placed[count] = program;
-    reset_signals();
+    spawn_reset_signals();
     if (fd_place(SPAWN_CHANNEL_FD, placed, count + 1) == 0) {
         int last = SPAWN_CHANNEL_FD + (int)count;
         if (fcntl(last, F_SETFD, FD_CLOEXEC) == 0)
             execveat(last, "", argv, envp, AT_EMPTY_PATH);
     }
     _exit(OUTCOME_HOST_CANNOT);
+}
+
+void spawn_reset_signals(void)
+{
+    /* The kernel's own struct: libc's sigaction() leaves out 32 and 33, and somebody may have
+     * ignored them, for life and for every machine. All zero is SIG_DFL. */
+    const unsigned long standard[4] = {0};
+    sigset_t none;
+
+    for (int number = 1; number <= SIGRTMAX; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            syscall(SYS_rt_sigaction, number, standard, NULL, sizeof(uint64_t));
+    sigemptyset(&none);
+    if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+        _exit(OUTCOME_HOST_CANNOT);
 }
 
 int spawn_oom_score_reset(void)
@@ -166,16 +181,4 @@ int spawn_identify(struct super *super)
     if (rc < 0)
         kill(pid, SIGKILL);
     return waitpid(pid, NULL, 0) < 0 ? -errno : rc;
-}
-
-static void reset_signals(void)
-{
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++)
-        if (number != SIGKILL && number != SIGSTOP)
-            signal(number, SIG_DFL);
-    sigemptyset(&none);
-    if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-        _exit(OUTCOME_HOST_CANNOT);
 }

@@ -81,6 +81,10 @@ void spawn_send(struct super *super, const struct spawn_event *event, int fd);
 noreturn_fn void spawn_exec(int program, const char *name, const char *argument, const int *fds,
                             size_t count);
 
+/** spawn_reset_signals() - every signal as the kernel has it, none blocked. Ends the process when
+ * it cannot */
+void spawn_reset_signals(void);
+
 /** spawn_oom_score_reset() - in a child: the out-of-memory killer may choose it as any other.
  * Return: 0; -errno */
 nodiscard int spawn_oom_score_reset(void);

@@ -390,6 +390,20 @@ def test_orders_beside_a_running_command(alice):
         assert {outcome for _, outcome in seen} <= {0, USAGE} and seen[-1][1] == USAGE, seen
 
 
+def test_one_command_per_connection(alice):
+    """a second command on a connection is refused and the first one ends as it would; the monitor lives on"""
+    with wire.door(alice) as sock, pipes() as three, pipes() as others:
+        plan, strings = wire.good_plan(alice, command=["/bin/sh", "-c", "sleep 1; exit 3"])
+        socket.send_fds(sock, [wire.order(wire.RUN_JOB, b"", bytes(plan) + strings)], three)
+        assert wire.receive(sock)[0].type == wire.REPLY_STARTED
+        plan, strings = wire.good_plan(alice, command=["/bin/sleep", "60"])
+        socket.send_fds(sock, [wire.order(wire.RUN_JOB, b"", bytes(plan) + strings)], others)
+        refused = wire.receive(sock)[0]
+        assert (refused.type, refused.outcome) == (wire.REPLY_DONE, USAGE)
+        ended = wire.receive(sock)[0]
+        assert ended.type == wire.REPLY_EXITED and ended.number[0] == 3
+
+
 # -- clients that are rude -------------------------------------------------------------------------
 
 def test_who_never_reads_is_dropped(alice, bob):

@@ -13,10 +13,10 @@ static void good(void **state)
 {
     static const char *const texts[] = {
         KEY,
-        KEY "\n",
-        KEY " alice@host\n",
-        "# comment\n\n" KEY " a b c\n  \t\nssh-rsa\tAAAAB3NzaC1yc2E=\n",
-        "  " KEY,
+        (KEY "\n"),
+        (KEY " alice@host\n"),
+        ("# comment\n\n" KEY " a b c\n  \t\nssh-rsa\tAAAAB3NzaC1yc2E=\n"),
+        ("  " KEY),
         "sk-ssh-ed25519@openssh.com AAAAGnNrLXNz yubi\n",
     };
 
