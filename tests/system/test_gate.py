@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tarfile
+import tempfile
 import time
 
 import pytest
@@ -387,10 +388,24 @@ def test_sftp_and_scp_inside(server, people, scratch):
                    **path)
         assert down.status == 0, str(down)
         assert (scratch / "back").read_bytes() == data
-    (scratch / "batch").write_text("cd /../../..\nls\nget /etc/shadow stolen\nput batch /up\n")
-    shown = run(["/usr/bin/sftp", *common, "-b", scratch / "batch", f"{name}@127.0.0.1"], **path)
-    assert "work" not in shown.out.split() and not os.path.exists("stolen"), str(shown)
+    # Canaries of the host: nothing in her machine has these names. "-" goes on after a failure.
+    with tempfile.NamedTemporaryFile(dir="/", prefix="canary-") as canary:
+        os.fchmod(canary.fileno(), 0o644)
+        (scratch / "batch").write_text(
+            f"lcd {scratch}\ncd /../../..\nls\n-get /etc/shadow stolen-shadow\n"
+            f"-get {canary.name} stolen-root\n-get ../../../..{scratch}/data stolen-data\n"
+            "put batch /up\n")
+        shown = run(["/usr/bin/sftp", *common, "-b", scratch / "batch", f"{name}@127.0.0.1"],
+                    **path)
+        assert shown.status == 0, str(shown)
+        # sftp repeats the commands of a batch.
+        said = " ".join(x for x in shown.out.splitlines() if not x.startswith("sftp>"))
+        assert os.path.basename(canary.name) not in said, str(shown)
+    assert "data" in said.split(), f"ls of her own root: {shown}"
+    assert not list(scratch.glob("stolen*")) and not list(pathlib.Path("/").glob("stolen*"))
     assert not os.path.exists("/up")
+    inside = ok("exec", "home", "--", "/bin/cat", "/up", user=name).out
+    assert inside == (scratch / "batch").read_text()
 
 
 def test_the_login_is_counted_beside_her_envelope(server, people, scratch):
