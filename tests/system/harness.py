@@ -97,6 +97,16 @@ def run(argv, user=None, stdin=b"", timeout=20, env=None, binary=False, **more):
                   time.monotonic() - start)
 
 
+def hidden(paths, *argv, **more):
+    """Runs @argv as root in a mount namespace where @paths are empty; what is absent stays so."""
+    script = ('n=$1; shift; while [ "$n" -gt 0 ]; do n=$((n - 1))\n'
+              'if [ -d "$1" ]; then mount -t tmpfs none "$1" || exit 99\n'
+              'elif [ -e "$1" ]; then mount --bind /dev/null "$1" || exit 99; fi\n'
+              'shift; done; exec "$@"')
+    return run(["/usr/bin/unshare", "-m", "/bin/sh", "-c", script, "hidden", str(len(paths)),
+                *paths, *argv], env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}, **more)
+
+
 def croft(*args, user=None, **more):
     """Runs croft with @args; never judges the exit status."""
     return run([BIN, *args], user=user, **more)

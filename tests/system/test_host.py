@@ -9,8 +9,8 @@ import pytest
 
 import leftovers
 from conftest import settled
-from harness import (CGROUP, HOST_CANNOT, LIB, LOG, NOT_PERMITTED, RUN, STATE, cgroup_roots, croft,
-                     daemon_pid, machines, ok, processes, refused, until, users)
+from harness import (BIN, CGROUP, HOST_CANNOT, LIB, LOG, NOT_PERMITTED, RUN, STATE, cgroup_roots,
+                     croft, daemon_pid, hidden, machines, ok, processes, refused, until, users)
 
 DAEMONS = ("croft-super", "croft-monitor", "croftd")
 
@@ -125,10 +125,23 @@ def test_pid_max_is_raised_and_put_back():
     assert int(path.read_text()) == before
 
 
-def test_without_systemd(people):
-    """nothing of it needs systemd: no unit, no bus is asked"""
+@pytest.mark.parametrize("paths", [("/run/systemd", "/run/dbus"), ("/dev/kvm",)],
+                         ids=["systemd", "kvm"])
+def test_without(alice, paths):
+    """started where neither systemd nor a bus, or no KVM, can be seen, Croft runs machines and
+    does not complain"""
     assert pwd.getpwnam("croft").pw_shell.endswith(("nologin", "false"))
-    assert ok("host", "status").status == 0
+    ok("host", "stop", timeout=60)
+    try:
+        started = hidden(paths, BIN, "host", "start", timeout=60)
+        assert (started.status, started.err) == (0, ""), str(started)
+        own = os.readlink("/proc/self/ns/mnt")
+        assert os.readlink(f"/proc/{daemon_pid('croft-super')}/ns/mnt") != own
+        shown = ok("run", "--rm", "busybox", "--", "/bin/echo", "up", user=alice, timeout=40)
+        assert (shown.out, shown.err) == ("up\n", ""), str(shown)
+    finally:
+        # The other tests get a Croft of the host's own namespace again.
+        ok("host", "stop", timeout=60)
 
 
 def test_the_reserve_of_the_host():
