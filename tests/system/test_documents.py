@@ -44,11 +44,35 @@ def test_links_lead_somewhere(name):
 
 
 def test_promises_have_their_tests_and_rows():
-    """each test and each row of the proof that SECURITY.md names is there"""
+    """each test and each row of the proof that SECURITY.md's table names is there"""
     text = (TOP / "SECURITY.md").read_text()
-    rows = set(re.findall(r"\b[A-Z]-\d\d\b", text))
+    table = "\n".join(re.findall(r"^\|.*\|$", text, re.M))
+    rows = set(re.findall(r"\b[A-Z]-\d\d\b", table))
     listed = run([LIB / "croft-prove", "--list"]).out
     missing = {row for row in rows if not re.search(rf"^{row} ", listed, re.M)}
     assert rows and not missing, missing
     for module in re.findall(r"`(test_\w+)`", text):
         assert (TOP / f"tests/system/{module}.py").exists(), module
+
+
+def promised_tests():
+    """(module, words) of the column "test" of SECURITY.md; what stands in () is a remark."""
+    for line in (TOP / "SECURITY.md").read_text().splitlines():
+        cells = line.split("|")
+        if len(cells) == 5 and "`test_" in cells[2]:
+            for found in re.finditer(r"`(test_\w+)`([^`]*)", re.sub(r"\(.*?\)", "", cells[2])):
+                yield found[1], [w.strip() for w in re.split("[,;]", found[2]) if w.strip()]
+
+
+def test_promises_name_tests_by_their_words():
+    """the words behind a module in SECURITY.md are in the name of a test of that module"""
+    promised = list(promised_tests())
+    assert len(promised) > 15
+    missing = []
+    for module, words in promised:
+        source = (TOP / f"tests/system/{module}.py").read_text()
+        names = re.findall(r"^def (test_\w+)", source, re.M)
+        assert names, module
+        missing += [f"{module} {word}" for word in words
+                    if not any(word.replace(" ", "_") in name for name in names)]
+    assert not missing, missing
