@@ -546,6 +546,59 @@ def test_seventeenth_connection(alice, bob):
         until(lambda: croft("ls", user=alice).status == 0, 5, "alice's return")
 
 
+def test_turns_go_round_the_users(alice, bob):
+    """15 connections of alice's that order without a pause: bob's order waits for one of hers at
+    most, not for her line"""
+    def bob_asks(count):
+        taken = []
+        for _ in range(count):
+            with wire.door(bob) as sock, pipes() as three:
+                begun = time.monotonic()
+                socket.send_fds(sock, [wire.order(wire.EXEC, b"b", wire.command("/bin/true"))],
+                                three)
+                while (got := wire.receive(sock)) and got[0].type == wire.REPLY_NOTE:
+                    pass
+                taken.append(time.monotonic() - begun)
+                assert got and got[0].type == wire.REPLY_STARTED, got and got[0].text
+        return statistics.median(taken)
+
+    def keep_asking(sock):
+        while not done.is_set():
+            with pipes() as three:
+                socket.send_fds(sock, [wire.order(wire.EXEC, b"m", wire.command("/bin/true"))],
+                                three)
+                begun = time.monotonic()
+                got = wire.receive(sock)
+                waited.append(time.monotonic() - begun)
+                while got and got[0].type == wire.REPLY_STARTED:
+                    started.append(1)
+                    for fd in got[2]:
+                        os.close(fd)
+                    got = wire.receive(sock)
+
+    ok("launch", "busybox", "b", user=bob, timeout=40)
+    done, started, waited = threading.Event(), [], []
+    held = [wire.door(alice, 60) for _ in range(15)]
+    threads = [threading.Thread(target=keep_asking, args=(sock,)) for sock in held]
+    try:
+        idle = bob_asks(10)
+        for thread in threads:
+            thread.start()
+        until(lambda: len(started) > 30, 20, "a full line of alice's")
+        waited.clear()
+        busy = bob_asks(10)
+        hers = statistics.median(waited)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join(60)
+        for sock in held:
+            sock.close()
+        ok("rm", "--force", "b", user=bob)
+    assert busy < 1.0, (idle, busy, hers)
+    assert busy < hers / 2, f"bob waits {busy:.3f} s, alice's line {hers:.3f} s, idle {idle:.3f} s"
+
+
 @pytest.mark.parametrize("path", ["door", "api"])
 def test_10000_connects(alice, bob, path):
     """10,000 connections in a row: bob stays quick, descriptors are given back"""
