@@ -14,6 +14,7 @@ run=/run/croft-demo
 lib=/usr/lib/croft
 snippet=/etc/ssh/sshd_config.d/croft.conf
 demo_port=2222
+before_croft=/var/lib/croft/before.json
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -24,6 +25,13 @@ fail() {
 }
 
 [ "$(id -u)" -eq 0 ] || fail 4 "make run makes accounts, disks and control groups: run it as root"
+
+# What `make clean-host` must lead back to; the system tests compare with it.
+remember_the_host() {
+    [ ! -e $lib ] && [ ! -e /usr/bin/croft ] && [ ! -e $before_croft ] || return 0
+    mkdir -p /var/lib/croft
+    "$top/tools/leftovers" save $before_croft || rm -f $before_croft
+}
 
 # The sum over all programs: a change means that what runs is older than what is installed.
 programs() { cat "$lib"/croft* /usr/bin/croft 2>/dev/null | sha256sum; }
@@ -139,6 +147,7 @@ prove() {
     croft prove
 }
 
+remember_the_host
 install_croft
 
 say "users"

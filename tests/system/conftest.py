@@ -5,6 +5,7 @@ A module's users are removed when it ends, disks included, and then the host mus
 before the module began: mounts, loop devices, cgroups, accounts, files, processes.
 """
 import hashlib
+import json
 import os
 import pathlib
 import signal
@@ -18,8 +19,10 @@ import leftovers
 from harness import BIN, LIB, STATE, croft, fresh_name, ok
 
 TEST_SECONDS = 120
-# What the host held before Croft was installed; None when it was there already.
+# What the host held before Croft was installed; None when it was there already and tools/run.sh,
+# which remembers it in this file, was not what installed it.
 BEFORE = None
+REMEMBERED = STATE / "before.json"
 
 # What stays by design: a removed user's records are the audit of what happened to her.
 STAYS = (f"+ file: {STATE}/records/",)
@@ -33,14 +36,28 @@ def programs():
     return found.hexdigest()
 
 
+def before_croft():
+    """What the host held before Croft, or None. tools/need.sh and tools/run.sh, which write down
+    here what they do to a host, are older than Croft on it."""
+    written = {"packages", REMEMBERED.name}
+    if not BIN.exists() and (not STATE.exists() or set(os.listdir(STATE)) <= written):
+        found = leftovers.snapshot()
+    elif REMEMBERED.exists():
+        found = json.loads(REMEMBERED.read_text())
+    else:
+        return None
+    notes = {str(STATE), *(str(STATE / name) for name in written)}
+    found["file"] = [path for path in found["file"] if path not in notes]
+    return found
+
+
 @pytest.fixture(scope="session", autouse=True)
 def host():
     """The product built, installed and running; ended again when the tests started it."""
     global BEFORE
     if os.geteuid() != 0:
         pytest.exit("the system tests make accounts, mounts and cgroups: run them as root", 2)
-    if not BIN.exists() and not STATE.exists():
-        BEFORE = leftovers.snapshot()
+    BEFORE = before_croft()
     before = programs()
     if "CROFT_PATHS_H" not in os.environ:
         done = subprocess.run(["make", "-s", "-C", harness.TOP, "install"], stdout=subprocess.PIPE,
