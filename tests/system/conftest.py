@@ -19,8 +19,8 @@ import leftovers
 from harness import BIN, LIB, STATE, croft, fresh_name, ok
 
 TEST_SECONDS = 120
-# What the host held before Croft was installed; None when it was there already and tools/run.sh,
-# which remembers it in this file, was not what installed it.
+# What the host held before Croft was installed; None when it was there already and what installed
+# it, this file or tools/run.sh, did not remember it in REMEMBERED.
 BEFORE = None
 REMEMBERED = STATE / "before.json"
 
@@ -69,6 +69,8 @@ def host():
         ok("host", "stop", timeout=60)  # what runs is older than what is tested
     if not was_running or programs() != before:
         ok("host", "start", timeout=60)
+    if BEFORE is not None and not REMEMBERED.exists():
+        REMEMBERED.write_text(json.dumps(BEFORE))
     yield
     if not was_running and BIN.exists():
         ok("host", "stop", timeout=60)
