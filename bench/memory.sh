@@ -33,13 +33,19 @@ of_user() { # pids of all her machines
 
 host_pids=
 for exe in /proc/[0-9]*/exe; do
-    case $(readlink "$exe" 2>/dev/null) in
+    program=$(readlink "$exe" 2>/dev/null) || continue
+    # A program that was installed again while it ran.
+    case ${program% (deleted)} in
     "$CROFT_LIB"/croft-super | "$CROFT_LIB"/croft-monitor | "$CROFT_LIB"/croftd)
         pid=${exe#/proc/}
         host_pids="$host_pids ${pid%/exe}"
         ;;
     esac
 done
+[ -n "$host_pids" ] || {
+    echo "memory.sh: Croft's daemons are not to be found below $CROFT_LIB" >&2
+    exit 1
+}
 echo "Memory, KiB"
 for pid in $host_pids; do
     printf '%-28s %6d PSS\n' "$(cat "/proc/$pid/comm")" "$(pss "$pid")"

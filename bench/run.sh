@@ -62,7 +62,7 @@ head_lines() {
     echo "Croft's figures, $(date -u +%Y-%m-%dT%H:%MZ)"
     echo "machine   $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), \
 $(awk '/^MemTotal/ {printf "%.1f GiB", $2 / 1048576}' /proc/meminfo)"
-    echo "kernel    $(uname -r); $(. /etc/os-release && echo "$PRETTY_NAME"); control groups \
+    echo "kernel    $(uname -r | cut -d- -f1); $(. /etc/os-release && echo "$PRETTY_NAME"); control groups \
 $([ -e /sys/fs/cgroup/cgroup.controllers ] && echo v2 || echo v1)"
     echo "versions  $("$croft" version); $(podman --version 2>/dev/null); $(crun --version 2>/dev/null | head -1)"
     echo "load      $(cut -d' ' -f1-3 /proc/loadavg) before the first round; $rounds rounds each"
