@@ -35,6 +35,7 @@
 #include "base/str.h"
 
 #define CGROUP_DIR       "/croft-prove-cgroup"
+#define HIERARCHY_END_US 300000U
 #define SOCK_FLAG_ABSENT 0x10 /* no kernel knows it: EINVAL before the family is looked at */
 #define FAMILY_LAST      46
 
@@ -198,6 +199,11 @@ static void act_release_agent(struct step_run *run)
         fact_note(&run->fact, "mounted %s", run->argv[i]);
         spring_agent(&run->fact, CGROUP_DIR, step_arg(run, 0));
         (void)umount2(CGROUP_DIR, MNT_DETACH);
+        /* A hierarchy goes with its last mount only when its groups are gone, and a removed group
+         * goes a moment later: without a second look it would stay on the host, unmounted. */
+        (void)usleep(HIERARCHY_END_US);
+        if (mount("cgroup", CGROUP_DIR, "cgroup", 0, run->argv[i]) == 0)
+            (void)umount2(CGROUP_DIR, 0);
     }
     for (size_t i = 0; run->argc > 2 && i < ARRAY_LEN(roots); i++)
         spring_agent(&run->fact, roots[i], step_arg(run, 0));

@@ -46,6 +46,9 @@ def cgroups():
         top = root / CGROUP
         for where, _, _ in os.walk(top):
             found.append(f"{controller or 'v2'}:{os.path.relpath(where, root)}")
+    # A hierarchy that somebody mounted and that did not go with its mount stands only here.
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        found.append("hierarchy " + line.split(":")[1])
     return found
 
 
