@@ -39,9 +39,7 @@ struct user_search {
 /* member: looked for among the members; NULL: the group's own id is what is wanted */
 struct group_search {
     const char *name;
-    const char *member;
     gid_t gid;
-    bool is_member;
 };
 
 /* count_field: SIZE_MAX: a single id in id_field, as in passwd and group */
@@ -70,13 +68,6 @@ int accounts_group(int etc, const char *name, gid_t *ret_gid)
     if (rc == 1)
         *ret_gid = search.gid;
     return rc;
-}
-
-int accounts_is_member(int etc, const char *group, const char *name)
-{
-    struct group_search search = {.name = group, .member = name};
-    int rc = each_line(etc, "group", match_group, &search);
-    return rc == 1 ? search.is_member : rc;
 }
 
 int accounts_ids_taken(int etc, uint32_t first, uint32_t count, char ret_where[WHERE_SIZE])
@@ -177,12 +168,6 @@ static int match_group(char *const *field, size_t count, void *data)
         return 0;
     if (count < 4 || id_of(field[2], &search->gid) < 0)
         return -EBADMSG;
-    for (char *member = field[3]; search->member != NULL && *member != '\0';) {
-        size_t length = strcspn(member, ",");
-        if (strlen(search->member) == length && strncmp(member, search->member, length) == 0)
-            search->is_member = true;
-        member += length + (member[length] == ',' ? 1 : 0);
-    }
     return 1;
 }
 

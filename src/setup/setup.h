@@ -39,9 +39,6 @@ nodiscard int accounts_user(int etc, const char *name, struct account *ret_accou
 /** accounts_group() - Return: 1 found; 0; -EBADMSG; -errno */
 nodiscard int accounts_group(int etc, const char *name, gid_t *ret_gid);
 
-/** accounts_is_member() - of the supplementary group @group. Return: 1; 0; -EBADMSG; -errno */
-nodiscard int accounts_is_member(int etc, const char *group, const char *name);
-
 /**
  * accounts_ids_taken() - whether any account, group or subordinate range of the host has one of
  * @count ids from @first on (invariant 2)
