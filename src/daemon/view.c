@@ -55,6 +55,8 @@ int view_apply(struct view *view, const struct event *event, size_t size)
         return 0;
     case EVENT_DISK:
         return apply_disk(view, event);
+    case EVENT_IMAGE_CONFIG:
+        return 0;
     }
     return -EPROTO;
 }

@@ -58,6 +58,7 @@ struct instance {
     struct deed deed;
     struct loop_timer stop_timer;
     int master;
+    uint32_t slot; /* its address (wire/net.h) as long as it exists; 0: none yet */
 };
 
 /** instances_by_name() - Return: NULL: she has none of that name */

@@ -55,6 +55,9 @@ nodiscard int process_signal(const struct process *process, int signal);
 
 /*
  * What happens to a runner, in this order; failed instead of waiting or running, then no more.
+ * network: it has its network namespace, @netns (taken or closed), and goes on setting up until
+ *          runner_network() says that the inside end of its link is there
+ * sockets: JOB_SOCKETS is done, with the numbers of READY_SOCKETS
  * waiting: all is set up. runner_go() lets it go on. @master: the terminal's, -1 without one;
  *          taken with take_fd() or closed
  * running: it was executed (JOB_MOVE: it is done)
@@ -62,6 +65,8 @@ nodiscard int process_signal(const struct process *process, int signal);
  * ended:   after running
  */
 struct runner_calls {
+    void (*network)(void *data, int *netns);
+    void (*sockets)(void *data, const uint32_t number[2]);
     void (*waiting)(void *data, int *master);
     void (*running)(void *data);
     void (*failed)(void *data, uint32_t stage, int error);
@@ -96,6 +101,9 @@ nodiscard int runner_new(struct monitor *monitor, const struct runner_calls *cal
  * -errno */
 nodiscard int runner_send(struct runner *runner, const struct job_order *order, const void *body,
                           size_t body_size);
+
+/** runner_network() - the inside end is there (or there shall be none): it may set it up */
+void runner_network(struct runner *runner);
 
 /** runner_go() - the waiting process may become what it shall be */
 void runner_go(struct runner *runner);

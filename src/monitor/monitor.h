@@ -7,7 +7,9 @@
 #include "linux/cgroup.h"
 #include "monitor/door.h"
 #include "monitor/events.h"
+#include "monitor/grants.h"
 #include "monitor/jobs.h"
+#include "monitor/network.h"
 #include "monitor/records.h"
 #include "monitor/users.h"
 #include <stdbool.h>
@@ -35,6 +37,8 @@ struct monitor {
     struct jobs jobs;
     struct door door;
     struct events events;
+    struct network network;
+    struct grants grants;
     uint32_t cpu_rest_milli; /* what the host's reserve leaves: no group below may have more (v1) */
     gid_t admin_gid;
     pid_t croftd_pid;

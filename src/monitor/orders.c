@@ -50,6 +50,15 @@ const struct order_rule order_rules[ORDER_TYPE_COUNT] = {
     [ORDER_LOGIN] = {WHO_USER, RECORD_LOGIN, session_order_login},
     [ORDER_HOST_STATUS] = {WHO_ANYONE, 0, order_host_status},
     [ORDER_HOST_STOP] = {WHO_ROOT, RECORD_HOST_STOP, shutdown_order},
+    [ORDER_HOST_NETWORK] = {WHO_ROOT, RECORD_HOST_NETWORK, network_order_host},
+    [ORDER_GRANT] = {WHO_USER, RECORD_GRANT, grant_order_grant},
+    [ORDER_REVOKE] = {WHO_USER, RECORD_GRANT_END, grant_order_revoke},
+    [ORDER_GRANTS] = {WHO_USER, 0, grant_order_list},
+    [ORDER_ASK] = {WHO_USER, RECORD_ASK, ask_order_ask},
+    [ORDER_ASKS] = {WHO_USER, 0, ask_order_list},
+    [ORDER_APPROVE] = {WHO_USER, RECORD_GRANT, ask_order_approve},
+    [ORDER_DENY] = {WHO_USER, RECORD_DENY, ask_order_deny},
+    [ORDER_WHY] = {WHO_USER, 0, why_order},
 };
 
 int order_handle(struct request *request, struct err *err)

@@ -336,6 +336,11 @@ static void replay_host(const struct record *record, const void *payload, size_t
     case RECORD_IMAGE_REMOVE:
     case RECORD_ENDED:
     case RECORD_LOGIN:
+    case RECORD_HOST_NETWORK:
+    case RECORD_GRANT:
+    case RECORD_GRANT_END:
+    case RECORD_ASK:
+    case RECORD_DENY:
     case RECORD_TYPE_COUNT:
         break;
     }
@@ -377,6 +382,11 @@ static void replay_own(const struct record *record, const void *payload, size_t 
     case RECORD_USER_REMOVE:
     case RECORD_EXEC:
     case RECORD_LOGIN:
+    case RECORD_HOST_NETWORK:
+    case RECORD_GRANT:
+    case RECORD_GRANT_END:
+    case RECORD_ASK:
+    case RECORD_DENY:
     case RECORD_TYPE_COUNT:
         break;
     }

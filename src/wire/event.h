@@ -21,6 +21,7 @@ enum event_type {
     EVENT_INSTANCE_GONE,
     EVENT_SYNCED,
     EVENT_DISK, /* now and then: what a user's disk holds */
+    EVENT_IMAGE_CONFIG, /* after EVENT_IMAGE; followed by a struct image_config */
 };
 
 enum instance_state {
@@ -57,9 +58,11 @@ struct event {
     char name[NAME_SIZE];
     char image[NAME_SIZE];
     uint8_t digest[SHA256_SIZE];
+    uint32_t slot; /* of a running instance: its address; 0: none */
+    uint32_t reserved;
     char text[160];
 };
-_Static_assert(sizeof(struct event) == 48 + 16 + 40 + 2 * NAME_SIZE + SHA256_SIZE + 160,
+_Static_assert(sizeof(struct event) == 48 + 16 + 64 + 8 + 2 * NAME_SIZE + SHA256_SIZE + 160,
                "wire layout");
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * image - what croft-image says on its descriptor 1 (a pipe or socket pair of the monitor's)
  *
- * Any number of IMAGE_PROGRESS reports, at most one per IMAGE_PROGRESS_MS, then exactly one
- * IMAGE_DONE. End of file without IMAGE_DONE: it was killed (CPU, memory). A report is shorter
+ * Any number of IMAGE_PROGRESS reports, at most one per IMAGE_PROGRESS_MS, at most one IMAGE_CONFIG
+ * (of an OCI or docker archive), then exactly one IMAGE_DONE. End of file without IMAGE_DONE: it was killed (CPU, memory). A report is shorter
  * than PIPE_BUF, so it always arrives whole. The monitor believes the digest (it is made by the
  * half that parses nothing) and shows text; the numbers are for people.
  */
@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/sha256.h"
+#include "wire/limits.h"
 #include <stdint.h>
 
 #define IMAGE_VERSION 1U
@@ -19,6 +20,7 @@
 enum image_report_type {
     IMAGE_PROGRESS = 1,
     IMAGE_DONE,
+    IMAGE_CONFIG, /* followed by a struct image_config in the same message */
 };
 
 /*
@@ -42,5 +44,29 @@ struct image_report {
     char text[ERR_TEXT_SIZE];
 };
 _Static_assert(sizeof(struct image_report) == 48 + SHA256_SIZE + ERR_TEXT_SIZE, "wire layout");
+
+/*
+ * What an image says about how it wants to be started. Opaque to the monitor but for its form: it
+ * means something only inside. strings, each with its 0 byte: the working directory, entry_count
+ * words of ENTRYPOINT, cmd_count of CMD, env_count of ENV ("NAME=VALUE").
+ * user: "", "NAME", "ID", either with ":GROUP"; stop_signal 0: SIGTERM
+ */
+struct image_config {
+    uint32_t entry_count;
+    uint32_t cmd_count;
+    uint32_t env_count;
+    uint32_t stop_signal;
+    uint32_t strings_len;
+    uint32_t reserved;
+    char user[NAME_SIZE];
+    char strings[];
+};
+_Static_assert(sizeof(struct image_config) == 64, "wire layout");
+#define IMAGE_CONFIG_SIZE_MAX (sizeof(struct image_config) + IMAGE_CONFIG_STRINGS_MAX)
+_Static_assert(sizeof(struct image_report) + IMAGE_CONFIG_SIZE_MAX <= 4096, "one PIPE_BUF");
+
+/** image_config_check() - whether @size bytes at @config are one well-formed config. Pure; fuzzed.
+ * Return: 0; -EINVAL */
+nodiscard int image_config_check(const struct image_config *config, size_t size);
 
 #endif

@@ -2,24 +2,27 @@
 /*
  * job - what the monitor tells a croft-runtime over its channel, and what comes back
  *
- * The first message is struct job, followed by a struct plan (JOB_START) or a struct command
- * (JOB_JOIN); its descriptors come in the order of enum job_fd, those named in fds_present only,
+ * The first message is struct job, followed by a struct plan (JOB_START), a struct command
+ * (JOB_JOIN) or a struct job_sockets (JOB_SOCKETS); its descriptors come in the order of enum job_fd, those named in fds_present only,
  * the cgroup ones last. Then the runtime sends READY messages, waits for one byte JOB_GO, and
  * becomes the instance. The runtime trusts the job: the monitor checked it.
  */
 #ifndef CROFT_WIRE_JOB_H
 #define CROFT_WIRE_JOB_H
 
+#include "wire/net.h"
 #include "wire/plan.h"
 
 #define JOB_VERSION 1U
 #define JOB_GO      'g'
+#define JOB_NETWORK 'n' /* the inside end of the link is there; comes before JOB_GO */
 
 enum job_kind {
     JOB_START = 1, /* become a new instance */
     JOB_JOIN,      /* become a process in a running one */
     JOB_MOVE,      /* put the processes in pids[] into the cgroups, end */
     JOB_UNPACK,    /* become croft-image unpack: tar from STDIN into the tree VOLUME */
+    JOB_SOCKETS,   /* look at, or destroy, sockets in the network namespace of PIDFD */
     JOB_REMOVE,    /* become croft-image remove: delete everything in the tree VOLUME */
 };
 
@@ -32,6 +35,8 @@ enum job_kind {
  * JOB_FD_PIDFD:  pid 1 of the instance to join
  * JOB_FD_STDIN.. absent: /dev/null, and for a machine's output the log
  * JOB_FD_LOG0/1: for croft-init
+ * JOB_FD_HOSTS, JOB_FD_RESOLV: detached clones of the files that become /etc/hosts and
+ *                /etc/resolv.conf inside, read-only (START)
  * JOB_FD_CGROUP: cgroup_count of them: files cgroup.procs (v1) or one directory (v2)
  */
 enum job_fd {
@@ -44,6 +49,8 @@ enum job_fd {
     JOB_FD_STDERR,
     JOB_FD_LOG0,
     JOB_FD_LOG1,
+    JOB_FD_HOSTS,
+    JOB_FD_RESOLV,
     JOB_FD_CGROUP, /* the first of cgroup_count */
 };
 
@@ -71,8 +78,26 @@ struct job {
     int32_t pids[2];    /* JOB_MOVE; 0: none */
     uint32_t without;   /* test builds only: enum ablate bits; 0 in every other build */
     uint32_t body_size;
+    uint32_t slot;      /* START: 0: no network but its own loopback */
+    struct net_prefix prefix;
 };
-_Static_assert(sizeof(struct job) == 64, "wire layout");
+_Static_assert(sizeof(struct job) == 88, "wire layout");
+
+enum sockets_what {
+    SOCKETS_LOOK = 1,   /* who listens on protocol and port */
+    SOCKETS_CUT_SERVER, /* destroy: local port, remote one of the peers */
+    SOCKETS_CUT_CLIENT, /* destroy: remote is the server slot and port */
+};
+
+/* slot: of the server; peer: slots of the other end (CUT_SERVER) */
+struct job_sockets {
+    uint32_t what;
+    uint16_t protocol;
+    uint16_t port;
+    uint32_t slot;
+    uint32_t peer_count;
+    uint32_t peer[MACHINES_PER_USER_MAX];
+};
 
 /* --without of the test build (never installed): which control is left out. */
 enum ablate {
@@ -81,6 +106,7 @@ enum ablate {
     ABLATE_CAPS = 1U << 2,
     ABLATE_CGROUP = 1U << 3,
     ABLATE_IDRANGE = 1U << 4,
+    ABLATE_NFTABLES = 1U << 5, /* croft-net loads the table without a rule that refuses */
 };
 
 /* How far the runtime came; with error != 0 this is where it failed. */
@@ -99,6 +125,8 @@ enum ready_stage {
     READY_SECCOMP,
     READY_CAPABILITIES,
     READY_JOIN,
+    READY_NETNS,   /* by the process: fds: its network namespace; it goes on until JOB_NETWORK */
+    READY_SOCKETS, /* JOB_SOCKETS is done; number: see struct ready */
     READY_PROCESS, /* sent by the first half: pid is set, fds: its pidfd */
     READY_WAITING, /* sent by the process itself: it waits for JOB_GO; fds: pty master */
     READY_EXEC,    /* only with an error: the program could not be executed */
@@ -111,8 +139,10 @@ struct ready {
     uint32_t stage;
     int32_t error; /* 0 or errno, positive */
     int32_t pid;   /* host pid, READY_PROCESS */
+    /* READY_SOCKETS: destroyed; or (SOCKETS_LOOK) listening for all, listening on loopback only */
+    uint32_t number[2];
 };
-_Static_assert(sizeof(struct ready) == 16, "wire layout");
+_Static_assert(sizeof(struct ready) == 24, "wire layout");
 
 /** ready_stage_text() - what the stage does, for a sentence: "mounting the root file system" */
 const char *ready_stage_text(uint32_t stage);

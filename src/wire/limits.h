@@ -14,6 +14,9 @@
 #define NAME_MAX_LEN 32
 #define NAME_SIZE    40
 
+/* The one Croft user who is no person: the admin builds images in her machines. */
+#define SYSTEM_USER "_build"
+
 /* Ids (invariant 2): neither useradd nor systemd hands these out. */
 #define ID_RANGE_FIRST   1879048192U
 #define ID_RANGE_LAST    2147352575U
@@ -35,6 +38,32 @@
 #define CLIENT_IDLE_MS           60000U /* who is connected to croftd and says nothing, too */
 #define DISK_LOOK_MS             5000U  /* how old what croftd knows of a disk may be */
 #define IMAGE_PROGRESS_MS        200U
+
+/* The network of machines. A /16: a slot for each start of a machine within a boot. */
+#define NETWORK_IPV4              0x64600000U /* 100.96.0.0: carrier-grade NAT, on no host's LAN */
+#define NETWORK_MTU               1500U
+#define NETWORK_SERVICES_MAX      16U /* resolvers and apt proxies of the host */
+#define DEFAULT_NET_PACKETS       200000U /* a user's packets in a second, each way */
+#define DEFAULT_NET_CONNECTIONS   8192U /* a user's entries in connection tracking */
+#define NET_PACKETS_MIN           100U
+#define NET_CONNECTIONS_MIN       16U
+#define NET_BYTES_MIN             (16ULL * KIB)
+/* Names that one machine's /etc/hosts can hold: hers and those granted to her. */
+#define HOSTS_NAMES_MAX 1100U
+
+/* Grants and asks. */
+#define GRANTS_PER_USER_MAX        1000U /* given by her, live; and given to her */
+#define GRANT_CONNECTIONS_DEFAULT  512U
+#define GRANT_CONNECTIONS_MAX      65535U
+#define GRANT_RATE_DEFAULT         200U /* new connections in a second */
+#define GRANT_RATE_MAX             100000U
+#define GRANT_END_MAX_WALL_S       4294967295ULL /* 2106-02-07: no end lies beyond it */
+#define ASK_WHY_SIZE               128U
+#define ASKS_PER_USER_MAX          16U /* of one asker, waiting; an older one has to be answered */
+#define ASKS_TO_USER_MAX           64U /* waiting for one owner */
+#define ASK_TTL_S                  604800U /* a week: then nobody will answer it */
+/* A cut tells both ends within this time, or is over anyway: no packet passes by then. */
+#define CUT_TIMEOUT_MS 1000U
 
 /* Objects of one user. */
 #define MACHINES_PER_USER_MAX 64U
@@ -97,6 +126,9 @@
 
 /* Stopping. */
 #define STOP_TIMEOUT_MS 10000U
+
+/* An image's own settings: entry point, command, environment; they travel in one pipe message. */
+#define IMAGE_CONFIG_STRINGS_MAX 3000U
 
 /* Unpacking an image. */
 #define IMAGE_ENTRIES_MAX 2000000ULL

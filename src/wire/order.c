@@ -9,6 +9,7 @@
 #include "wire/order.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -19,12 +20,22 @@
 #define STOP_WAIT_MAX 3600000ULL /* ms: nobody waits an hour for a machine to stop */
 #define STDIO_FDS     3U
 
-enum order_body { BODY_NONE, BODY_USER, BODY_PLAN, BODY_COMMAND };
+enum order_body {
+    BODY_NONE,
+    BODY_USER,
+    BODY_PLAN,
+    BODY_COMMAND,
+    BODY_NETWORK,
+    BODY_GRANT,
+    BODY_ASK,
+    BODY_WHY,
+};
 
 struct order_form {
     const char *name;
     enum order_body body;
     bool has_name;     /* struct order's name is needed */
+    bool may_have_name;
     uint32_t flags;    /* that may be set */
     uint32_t fd_count; /* of an order without a terminal */
     uint64_t number_min;
@@ -35,14 +46,14 @@ static const struct order_form order_forms[ORDER_TYPE_COUNT] = {
     [ORDER_USER_ADD] = {.name = "user add", .body = BODY_USER, .has_name = true},
     [ORDER_USER_SET] = {.name = "user set", .body = BODY_USER, .has_name = true},
     [ORDER_USER_REMOVE] = {.name = "user rm", .has_name = true, .flags = ORDER_PURGE},
-    [ORDER_LAUNCH] = {.name = "launch", .body = BODY_PLAN},
+    [ORDER_LAUNCH] = {.name = "launch", .body = BODY_PLAN, .flags = ORDER_SYSTEM},
     [ORDER_RUN] = {.name = "run",
                    .body = BODY_PLAN,
-                   .flags = ORDER_TTY | ORDER_STDIN,
+                   .flags = ORDER_TTY | ORDER_STDIN | ORDER_SYSTEM,
                    .fd_count = STDIO_FDS},
     [ORDER_START] = {.name = "start", .has_name = true},
     [ORDER_STOP] = {.name = "stop", .has_name = true, .number_max = STOP_WAIT_MAX},
-    [ORDER_REMOVE] = {.name = "rm", .has_name = true, .flags = ORDER_FORCE},
+    [ORDER_REMOVE] = {.name = "rm", .has_name = true, .flags = ORDER_FORCE | ORDER_SYSTEM},
     [ORDER_EXEC] = {.name = "exec",
                     .body = BODY_COMMAND,
                     .has_name = true,
@@ -50,11 +61,21 @@ static const struct order_form order_forms[ORDER_TYPE_COUNT] = {
                     .fd_count = STDIO_FDS},
     [ORDER_SIGNAL] = {.name = "signal", .number_min = 1, .number_max = SIGNAL_LAST},
     [ORDER_LOGS] = {.name = "logs", .has_name = true},
-    [ORDER_IMAGE_IMPORT] = {.name = "image import", .has_name = true, .fd_count = 1},
-    [ORDER_IMAGE_REMOVE] = {.name = "image rm", .has_name = true},
+    [ORDER_IMAGE_IMPORT] =
+        {.name = "image import", .has_name = true, .flags = ORDER_SYSTEM, .fd_count = 1},
+    [ORDER_IMAGE_REMOVE] = {.name = "image rm", .has_name = true, .flags = ORDER_SYSTEM},
     [ORDER_LOGIN] = {.name = "login"},
     [ORDER_HOST_STATUS] = {.name = "host status"},
     [ORDER_HOST_STOP] = {.name = "host stop"},
+    [ORDER_HOST_NETWORK] = {.name = "host network", .body = BODY_NETWORK},
+    [ORDER_GRANT] = {.name = "grant", .body = BODY_GRANT, .has_name = true},
+    [ORDER_REVOKE] = {.name = "revoke", .body = BODY_GRANT, .may_have_name = true},
+    [ORDER_GRANTS] = {.name = "grants", .number_max = UINT64_MAX},
+    [ORDER_ASK] = {.name = "ask", .body = BODY_ASK, .has_name = true},
+    [ORDER_ASKS] = {.name = "asks", .number_max = UINT64_MAX},
+    [ORDER_APPROVE] = {.name = "approve", .number_min = 1, .number_max = UINT64_MAX},
+    [ORDER_DENY] = {.name = "deny", .number_min = 1, .number_max = UINT64_MAX},
+    [ORDER_WHY] = {.name = "why", .body = BODY_WHY, .may_have_name = true},
 };
 
 static int order_head_check(const struct order *head, const struct order_form *form,
@@ -66,6 +87,11 @@ static int order_plan_check(const struct order *head, const char *body, bool *re
 static int order_user_check(const char *body, size_t size, struct err *err);
 static int order_user_limits_check(const struct order_user *user, struct err *err);
 static bool key_is_text(const char *key, size_t size);
+static int order_network_check(const char *body, size_t size, struct err *err);
+static int order_grant_check(const char *body, size_t size, struct err *err);
+static int order_ask_check(const char *body, size_t size, struct err *err);
+static int order_why_check(const char *body, size_t size, struct err *err);
+static int body_size_check(const char *what, size_t size, size_t wanted, struct err *err);
 
 int order_check(const struct order *order, size_t size, size_t fd_count, struct err *err)
 {
@@ -122,7 +148,11 @@ static int order_head_check(const struct order *head, const struct order_form *f
                        head->number, form->number_min, form->number_max);
     if (!str_terminated(head->name, sizeof(head->name)))
         return err_set(err, OUTCOME_USAGE, "order %s: the name has no end", form->name);
-    if (form->has_name ? !str_is_name(head->name) : head->name[0] != '\0')
+    if (form->may_have_name && head->name[0] == '\0')
+        return 0;
+    if (form->body == BODY_USER && strcmp(head->name, SYSTEM_USER) == 0)
+        return 0;
+    if (form->has_name || form->may_have_name ? !str_is_name(head->name) : head->name[0] != '\0')
         return err_set(err, OUTCOME_USAGE, "order %s: '%s' cannot be its name; give %s", form->name,
                        head->name, form->has_name ? "a-z, 0-9 and -, at most 32" : "none");
     return 0;
@@ -143,6 +173,14 @@ static int order_body_check(const struct order *head, const struct order_form *f
         return order_plan_check(head, body, ret_tty, err);
     case BODY_COMMAND:
         return command_check((const struct command *)(const void *)body, head->body_size, err);
+    case BODY_NETWORK:
+        return order_network_check(body, head->body_size, err);
+    case BODY_GRANT:
+        return order_grant_check(body, head->body_size, err);
+    case BODY_ASK:
+        return order_ask_check(body, head->body_size, err);
+    case BODY_WHY:
+        return order_why_check(body, head->body_size, err);
     }
     croft_bug("an order with an unknown body");
 }
@@ -209,6 +247,8 @@ static int order_user_limits_check(const struct order_user *user, struct err *er
         {USER_PIDS, "pids", limits->pids, PIDS_MIN},
         {USER_DISK, "disk", limits->disk_bytes, DISK_MIN_BYTES},
         {USER_INODES, "inodes", limits->inodes, INODES_MIN},
+        {USER_PACKETS, "packets", limits->net_packets_per_s, NET_PACKETS_MIN},
+        {USER_CONNECTIONS, "connections", limits->net_connections, NET_CONNECTIONS_MIN},
     };
     size_t i;
 
@@ -221,6 +261,13 @@ static int order_user_limits_check(const struct order_user *user, struct err *er
         return err_set(err, OUTCOME_USAGE,
                        "user: %" PRIu32 " thousandths of a CPU are too little; give at least %u",
                        limits->cpu_milli, CPU_MILLI_MIN);
+    if (user->fields & USER_NET && limits->net_bytes_per_s != 0 &&
+        limits->net_bytes_per_s < NET_BYTES_MIN)
+        return err_set(err, OUTCOME_USAGE,
+                       "user: net %" PRIu64 " bytes a second are too little; give at least %llu",
+                       limits->net_bytes_per_s, NET_BYTES_MIN);
+    if (limits->lan > 1 || limits->reserved != 0)
+        return err_set(err, OUTCOME_USAGE, "user: lan is 0 or 1, and the reserved field 0");
     return 0;
 }
 
@@ -235,4 +282,81 @@ static bool key_is_text(const char *key, size_t size)
             return false;
     }
     return true;
+}
+
+static int order_network_check(const char *body, size_t size, struct err *err)
+{
+    struct order_network network;
+
+    int rc = body_size_check("host network", size, sizeof(network), err);
+    if (rc != 0)
+        return rc;
+    memcpy(&network, body, sizeof(network));
+    if (network.count > NETWORK_SERVICES_MAX || network.resolver_count > network.count ||
+        network.reserved != 0 || network.reserved2 != 0)
+        return err_set(err, OUTCOME_USAGE, "host network: %" PRIu32 " services; give at most %u",
+                       network.count, NETWORK_SERVICES_MAX);
+    for (uint32_t i = 0; i < network.count; i++) {
+        const struct net_target *service = &network.service[i];
+        if ((service->protocol != IPPROTO_TCP && service->protocol != IPPROTO_UDP) ||
+            service->port == 0 || service->flags & ~(uint32_t)NET_IPV6)
+            return err_set(err, OUTCOME_USAGE, "host network: service %" PRIu32 " is malformed", i);
+    }
+    return 0;
+}
+
+/* The end of its terms is grant_terms_check()'s, which needs the clock. */
+static int order_grant_check(const char *body, size_t size, struct err *err)
+{
+    struct order_grant grant;
+
+    int rc = body_size_check("grant", size, sizeof(grant), err);
+    if (rc != 0)
+        return rc;
+    memcpy(&grant, body, sizeof(grant));
+    if (!str_terminated(grant.user, sizeof(grant.user)) ||
+        (grant.user[0] != '\0' && !str_is_name(grant.user)))
+        return err_set(err, OUTCOME_USAGE, "grant: the other user's name is malformed");
+    return 0;
+}
+
+static int order_ask_check(const char *body, size_t size, struct err *err)
+{
+    struct order_ask ask;
+
+    int rc = body_size_check("ask", size, sizeof(ask), err);
+    if (rc != 0)
+        return rc;
+    memcpy(&ask, body, sizeof(ask));
+    if (!str_terminated(ask.user, sizeof(ask.user)) || !str_is_name(ask.user))
+        return err_set(err, OUTCOME_USAGE, "ask: the owner's name is malformed");
+    if (grant_why_check(ask.why) < 0)
+        return err_set(err, OUTCOME_USAGE, "ask: --why is one line of at most %u plain characters",
+                       ASK_WHY_SIZE - 1U);
+    return 0;
+}
+
+static int order_why_check(const char *body, size_t size, struct err *err)
+{
+    struct order_why why;
+
+    int rc = body_size_check("why", size, sizeof(why), err);
+    if (rc != 0)
+        return rc;
+    memcpy(&why, body, sizeof(why));
+    const char *const names[] = {why.user, why.machine};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (!str_terminated(names[i], NAME_SIZE) ||
+            (names[i][0] != '\0' && !str_is_name(names[i])))
+            return err_set(err, OUTCOME_USAGE, "why: a name is malformed");
+    if ((why.protocol != IPPROTO_TCP && why.protocol != IPPROTO_UDP) || why.ipv6 > 1)
+        return err_set(err, OUTCOME_USAGE, "why: give a port of tcp or udp");
+    return 0;
+}
+
+static int body_size_check(const char *what, size_t size, size_t wanted, struct err *err)
+{
+    if (size == wanted)
+        return 0;
+    return err_set(err, OUTCOME_USAGE, "%s: a body of %zu bytes; it has %zu", what, size, wanted);
 }

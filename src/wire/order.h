@@ -9,6 +9,8 @@
 #ifndef CROFT_WIRE_ORDER_H
 #define CROFT_WIRE_ORDER_H
 
+#include "wire/grant.h"
+#include "wire/net.h"
 #include "wire/plan.h"
 
 #define ORDER_VERSION 1U
@@ -30,6 +32,15 @@ enum order_type {
     ORDER_LOGIN,        /* the gate says that peer and parent belong into the gate group */
     ORDER_HOST_STATUS,  /* anyone */
     ORDER_HOST_STOP,    /* root only; stops every instance, unmounts, ends Croft */
+    ORDER_HOST_NETWORK, /* root only; body: struct order_network: what every machine may reach */
+    ORDER_GRANT,        /* name: a machine of hers; body: struct order_grant */
+    ORDER_REVOKE,       /* either side; name: the machine; body: struct order_grant */
+    ORDER_GRANTS,       /* number: list those with an id above it; the reply: struct grant_view[] */
+    ORDER_ASK,          /* name: a machine of somebody's; body: struct order_ask */
+    ORDER_ASKS,         /* number: list those with an id above it; the reply: struct ask_view[] */
+    ORDER_APPROVE,      /* number: the ask's id; she is its owner */
+    ORDER_DENY,         /* number: the ask's id; its owner, or its asker who takes it back */
+    ORDER_WHY,          /* body: struct order_why */
     ORDER_TYPE_COUNT
 };
 
@@ -38,6 +49,7 @@ enum order_flag {
     ORDER_STDIN = 1U << 1,
     ORDER_PURGE = 1U << 2,
     ORDER_FORCE = 1U << 3,
+    ORDER_SYSTEM = 1U << 4, /* an admin, about the machines and images of the system user _build */
 };
 
 /* name: of the machine, image or user the order is about; rows, columns: of the terminal */
@@ -62,19 +74,29 @@ enum user_field {
     USER_DISK = 1U << 4,
     USER_INODES = 1U << 5,
     USER_KEY = 1U << 6,
-    USER_FIELDS_ALL = 127U,
+    USER_NET = 1U << 7,         /* net_bytes_per_s */
+    USER_PACKETS = 1U << 8,     /* net_packets_per_s */
+    USER_CONNECTIONS = 1U << 9, /* net_connections */
+    USER_LAN = 1U << 10,        /* lan */
+    USER_FIELDS_ALL = 2047U,
 };
 
-/* A user's envelope. cpu_milli 0: all CPUs at equal weight. */
+/* A user's envelope. cpu_milli 0: all CPUs at equal weight; net_bytes_per_s 0: not limited;
+ * lan: 1: her machines may reach the host's own subnets. */
 struct user_limits {
     uint64_t memory_bytes;
     uint64_t memory_min_bytes;
     uint64_t disk_bytes;
     uint64_t inodes;
+    uint64_t net_bytes_per_s;
+    uint32_t net_packets_per_s;
+    uint32_t net_connections;
     uint32_t pids;
     uint32_t cpu_milli;
+    uint32_t lan;
+    uint32_t reserved;
 };
-_Static_assert(sizeof(struct user_limits) == 40, "wire layout");
+_Static_assert(sizeof(struct user_limits) == 64, "wire layout");
 
 /* fields: which of limits (and key) were given; the rest get their defaults or stay */
 struct order_user {
@@ -83,7 +105,17 @@ struct order_user {
     struct user_limits limits;
     char key[];
 };
-_Static_assert(sizeof(struct order_user) == 48, "wire layout");
+_Static_assert(sizeof(struct order_user) == 72, "wire layout");
+
+/* Body of ORDER_HOST_NETWORK, which root's `croft host start` speaks: what it read of the host. */
+struct order_network {
+    uint32_t count;
+    uint32_t reserved;
+    struct net_target service[NETWORK_SERVICES_MAX];
+    uint32_t resolver_count; /* the first so many services are resolvers (port 53) */
+    uint32_t reserved2;
+};
+_Static_assert(sizeof(struct order_network) == 16 + 24 * NETWORK_SERVICES_MAX, "wire layout");
 
 enum reply_type {
     REPLY_DONE = 1, /* the end of the order: outcome, text */
@@ -117,7 +149,7 @@ struct reply_user {
     struct user_limits limits;
     uint64_t disk_free_before; /* bytes free on the host's disk before the volume was made */
 };
-_Static_assert(sizeof(struct reply_user) == 64, "wire layout");
+_Static_assert(sizeof(struct reply_user) == 88, "wire layout");
 
 /**
  * order_check() - whether @size bytes with @fd_count descriptors are one well-formed order

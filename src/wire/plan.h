@@ -26,7 +26,8 @@ enum plan_flag {
     PLAN_REMOVE = 1U << 0, /* --rm: the instance goes away with its end */
     PLAN_TTY = 1U << 1,    /* stdio is a terminal of the instance's own devpts */
     PLAN_STDIN = 1U << 2,  /* -i: standard input is kept open */
-    PLAN_FLAGS_ALL = 7U,
+    PLAN_OFFLINE = 1U << 3, /* no network but its own loopback */
+    PLAN_FLAGS_ALL = 15U,
 };
 
 /* Filters by number, never by bytes; the files are lib/croft/filters/N.bpf. */
@@ -40,7 +41,8 @@ enum plan_filter {
  * the working directory, argc arguments, envc variables; strings_len counts all of it.
  * The single argument "-" is no command: croft-init is all that runs, until it is asked to end.
  *
- * user: "" (root inside), a decimal id, or a name that croft-init looks up inside the instance
+ * user: "" (root inside), a decimal id, or a name that croft-init looks up inside the instance;
+ *       either may have ":GROUP" after it; "?NAME": NAME if the image has it, else root
  */
 struct command {
     uint32_t argc;

@@ -62,6 +62,11 @@ const char *record_type_name(uint32_t type)
         [RECORD_IMAGE_REMOVE] = "image rm",
         [RECORD_ENDED] = "ended",
         [RECORD_LOGIN] = "login",
+        [RECORD_HOST_NETWORK] = "host network",
+        [RECORD_GRANT] = "grant",
+        [RECORD_GRANT_END] = "grant end",
+        [RECORD_ASK] = "ask",
+        [RECORD_DENY] = "deny",
     };
     _Static_assert(ARRAY_LEN(name) == RECORD_TYPE_COUNT, "a record type has no name");
 

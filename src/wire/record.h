@@ -12,7 +12,7 @@
 
 #include "wire/order.h"
 
-#define RECORD_MAGIC 0x31524643U /* "CFR1" */
+#define RECORD_MAGIC 0x32524643U /* "CFR2" */
 
 enum record_type {
     RECORD_HOST_START = 1,
@@ -28,10 +28,16 @@ enum record_type {
     RECORD_STOP,
     RECORD_REMOVE,
     RECORD_EXEC,         /* payload: the first bytes of the command's strings */
-    RECORD_IMAGE_IMPORT, /* payload of the outcome: the layer's SHA-256; number: entries, bytes */
+    RECORD_IMAGE_IMPORT, /* payload of the outcome: the layer's SHA-256, struct image_config; number:
+                            entries, bytes */
     RECORD_IMAGE_REMOVE,
     RECORD_ENDED, /* an instance ended: number: enum record_ended */
     RECORD_LOGIN,
+    RECORD_HOST_NETWORK, /* host file; payload: struct order_network */
+    RECORD_GRANT,        /* payload: struct grant; in the owner's file, its outcome in both */
+    RECORD_GRANT_END,    /* payload: struct grant with over and cut; likewise */
+    RECORD_ASK,          /* payload: struct ask; in both files */
+    RECORD_DENY,         /* payload: struct ask; in both files; also one taken back or too old */
     RECORD_TYPE_COUNT
 };
 
@@ -80,7 +86,7 @@ struct record_user {
     uint32_t slot;
     struct user_limits limits;
 };
-_Static_assert(sizeof(struct record_user) == 56, "file layout");
+_Static_assert(sizeof(struct record_user) == 80, "file layout");
 
 /**
  * record_check() - whether @size bytes start with one whole, intact record that follows @previous

@@ -13,7 +13,7 @@
 #define SETUP_VERSION 1U
 
 enum setup_type {
-    SETUP_IDENTIFY = 1, /* answer: uid and gid of croft, gid of croft-admin */
+    SETUP_IDENTIFY = 1, /* answer: uid and gid of croft and croft-net, gid of croft-admin */
     SETUP_USER_ADD,     /* account, groups, key file, volume file with its file system */
     SETUP_USER_REMOVE,  /* account, groups, key file; SETUP_PURGE: the volume file too */
     SETUP_USER_KEY,     /* replace the key file */
@@ -47,8 +47,10 @@ struct setup_reply {
     uint32_t croft_uid;
     uint32_t croft_gid;
     uint32_t admin_gid;
+    uint32_t net_uid;
+    uint32_t net_gid;
     char text[ERR_TEXT_SIZE];
 };
-_Static_assert(sizeof(struct setup_reply) == 32 + ERR_TEXT_SIZE, "wire layout");
+_Static_assert(sizeof(struct setup_reply) == 40 + ERR_TEXT_SIZE, "wire layout");
 
 #endif

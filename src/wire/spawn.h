@@ -2,7 +2,7 @@
 /*
  * spawn - what the monitor asks croft-super, and what super tells it, over a SOCK_SEQPACKET pair
  *
- * Super knows three programs and starts nothing else; what the program shall do comes to it from
+ * Super knows four programs and starts nothing else; what the program shall do comes to it from
  * the monitor over the one socket that travels with the request and becomes its descriptor 3.
  */
 #ifndef CROFT_WIRE_SPAWN_H
@@ -17,6 +17,7 @@
 enum spawn_type {
     SPAWN_RUNTIME = 1, /* fd: its channel; starts in the staging mount namespace */
     SPAWN_SETUP,       /* fd: its channel */
+    SPAWN_LOOK,      /* fd: its channel; a croft-net of its own that answers one NET_LOOK and ends */
     SPAWN_END,         /* stop croftd, the monitor and super itself: `croft host stop` */
 };
 
@@ -30,6 +31,7 @@ _Static_assert(sizeof(struct spawn) == 16, "wire layout");
 enum spawn_event_type {
     SPAWN_EVENT_SPAWNED = 1, /* token, pid (0: fork failed, status: errno) */
     SPAWN_EVENT_EXITED,      /* pid, status as waitid(2): code and status */
+    SPAWN_EVENT_NET,         /* fd: a channel to a croft-net that was just started; pid */
     SPAWN_EVENT_CROFTD,      /* fd: a fresh event channel to a croftd that was just started; pid */
 };
 

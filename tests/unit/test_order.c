@@ -34,6 +34,15 @@ static const struct {
     {ORDER_LOGIN, 0, 0, false},
     {ORDER_HOST_STATUS, 0, 0, false},
     {ORDER_HOST_STOP, 0, 0, false},
+    {ORDER_HOST_NETWORK, 0, 0, false},
+    {ORDER_GRANT, 0, 0, true},
+    {ORDER_REVOKE, 0, 0, true},
+    {ORDER_GRANTS, 0, 0, false},
+    {ORDER_ASK, 0, 0, true},
+    {ORDER_ASKS, 0, 0, false},
+    {ORDER_APPROVE, 0, 0, false},
+    {ORDER_DENY, 0, 0, false},
+    {ORDER_WHY, 0, 0, true},
 };
 _Static_assert(ARRAY_LEN(shapes) == ORDER_TYPE_COUNT - 1, "every order stands here");
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * addresses - which slot, so which address, belongs to which instance in this boot
+ *
+ * A file in CROFT_RUN_DIR, which a reboot empties, with an entry per slot: a slot that was used is
+ * not used again before all others were, and a restarted monitor knows whose is whose.
+ */
+#ifndef CROFT_MONITOR_ADDRESSES_H
+#define CROFT_MONITOR_ADDRESSES_H
+
+#include "base/attrs.h"
+#include "base/err.h"
+#include <stdint.h>
+
+struct instance;
+struct monitor;
+
+/** addresses_open() - Return: 0; -errno */
+nodiscard int addresses_open(struct monitor *monitor);
+
+/** address_take() - gives @instance its slot, the one it had in this boot if it had one
+ * Return: 0; OUTCOME_OVER_LIMIT every slot is in use */
+nodiscard int address_take(struct instance *instance, struct err *err);
+
+/** address_retire() - @instance is removed: its slot is nobody's, and used */
+void address_retire(struct instance *instance);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grants - who may what of whom, from the granting to its end; and the asking */
+#ifndef CROFT_MONITOR_GRANTS_H
+#define CROFT_MONITOR_GRANTS_H
+
+#include "base/loop.h"
+#include "monitor/records.h"
+#include "wire/grant.h"
+#include <stdbool.h>
+
+struct monitor;
+struct instance;
+struct request;
+struct user;
+struct granted;
+struct asked;
+
+struct grants {
+    struct granted *first;
+    struct asked *asks;
+    uint64_t next_id; /* of grants and asks; never given twice */
+    struct loop_timer timer;
+};
+
+void grants_init(struct monitor *monitor);
+
+/** grants_recorded() - replay of a RECORD_GRANT, GRANT_END, ASK or DENY in the owner's file */
+void grants_recorded(struct monitor *monitor, const struct record *record, const void *payload,
+                     size_t payload_size);
+
+/** grants_replayed() - after all files: ends what ended while Croft was down, before anything has a
+ * network; arms the timer */
+void grants_replayed(struct monitor *monitor);
+
+/** grants_tell_all() - tells a new croft-net every grant whose machine has a link */
+void grants_tell_all(struct monitor *monitor);
+
+/** grants_linked() - @instance has its link now: its grants open, its grantees learn its name */
+void grants_linked(struct instance *instance);
+
+/** grants_unlinked() - @instance ended: its elements go; the grants stay */
+void grants_unlinked(struct instance *instance);
+
+/** grants_instance_gone() - @instance is about to be removed: its grants end */
+void grants_instance_gone(struct instance *instance);
+
+/** grants_user_gone() - grants and asks of and to @user end */
+void grants_user_gone(struct user *user);
+
+/** grants_each_to() - calls @each with every running machine that is granted to @user, once each */
+void grants_each_to(const struct user *user,
+                    void (*each)(const struct instance *instance, void *data), void *data);
+
+/* Orders; each returns 0, an outcome with @err set, or REQUEST_PENDING. */
+nodiscard int grant_order_grant(struct request *request, struct user *user, struct err *err);
+nodiscard int grant_order_revoke(struct request *request, struct user *user, struct err *err);
+nodiscard int grant_order_list(struct request *request, struct user *user, struct err *err);
+nodiscard int ask_order_ask(struct request *request, struct user *user, struct err *err);
+nodiscard int ask_order_list(struct request *request, struct user *user, struct err *err);
+nodiscard int ask_order_approve(struct request *request, struct user *user, struct err *err);
+nodiscard int ask_order_deny(struct request *request, struct user *user, struct err *err);
+nodiscard int why_order(struct request *request, struct user *user, struct err *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * names - /etc/hosts and /etc/resolv.conf of each machine: MACHINE.OWNER of hers and of what was
+ * granted to her, and nothing else
+ *
+ * The files lie in CROFT_RUN_DIR/names (memory, never her disk: the monitor must not wait for it),
+ * one directory per slot, root-owned, and are mounted read-only into the machine.
+ */
+#ifndef CROFT_MONITOR_NAMES_H
+#define CROFT_MONITOR_NAMES_H
+
+#include "base/attrs.h"
+
+struct instance;
+struct monitor;
+struct user;
+
+/** names_make() - writes both files of @instance, which has its slot. Return: 0; -errno
+ * @ret_hosts, @ret_resolv: detached clones of the files, for the runtime (caller closes) */
+nodiscard int names_make(struct instance *instance, int *ret_hosts, int *ret_resolv);
+
+/** names_remove() - of an instance that ended */
+void names_remove(struct instance *instance);
+
+/** names_changed() - rewrites, in place, the hosts of every running machine of @user */
+void names_changed(struct user *user);
+
+#endif
