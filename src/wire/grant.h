@@ -143,7 +143,7 @@ enum grant_listening {
 
 /*
  * Body of ORDER_WHY; order.name: the machine of hers from which, "" any.
- * user, machine: the target by name; both "": target is an address
+ * user, machine: the target by name (user "": a machine of her own); both "": address is it
  */
 struct order_why {
     char user[NAME_SIZE];

@@ -34,10 +34,13 @@ enum order_type {
     ORDER_HOST_STOP,    /* root only; stops every instance, unmounts, ends Croft */
     ORDER_HOST_NETWORK, /* root only; body: struct order_network: what every machine may reach */
     ORDER_GRANT,        /* name: a machine of hers; body: struct order_grant */
-    ORDER_REVOKE,       /* either side; name: the machine; body: struct order_grant */
-    ORDER_GRANTS,       /* number: list those with an id above it; the reply: struct grant_view[] */
-    ORDER_ASK,          /* name: a machine of somebody's; body: struct order_ask */
-    ORDER_ASKS,         /* number: list those with an id above it; the reply: struct ask_view[] */
+    ORDER_REVOKE,       /* either side; name: the machine; body: struct order_grant; the reply:
+                           struct grant_view of what ended, with over and cut */
+    ORDER_GRANTS,       /* number: list those with an id above it, by rising id, as many as fit one
+                           message; none: that was all; the reply: struct grant_view[] */
+    ORDER_ASK,          /* name: a machine of somebody's; body: struct order_ask; the reply:
+                           number[0]: the ask's id */
+    ORDER_ASKS,         /* as ORDER_GRANTS; the reply: struct ask_view[] */
     ORDER_APPROVE,      /* number: the ask's id; she is its owner */
     ORDER_DENY,         /* number: the ask's id; its owner, or its asker who takes it back */
     ORDER_WHY,          /* body: struct order_why */
@@ -112,7 +115,8 @@ struct order_network {
     uint32_t count;
     uint32_t reserved;
     struct net_target service[NETWORK_SERVICES_MAX];
-    uint32_t resolver_count; /* the first so many services are resolvers (port 53) */
+    uint32_t resolver_count; /* the first so many services are resolvers (port 53): one by udp,
+                                the same by tcp, and so on */
     uint32_t reserved2;
 };
 _Static_assert(sizeof(struct order_network) == 16 + 24 * NETWORK_SERVICES_MAX, "wire layout");
