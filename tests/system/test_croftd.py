@@ -22,16 +22,16 @@ from harness import BLOCK, GIB, ID_FIRST, ID_LAST, LIB
 
 PROGRAM = os.environ.get("CROFTD", str(LIB / "croftd"))
 NOBODY = pwd.getpwnam("nobody")
-EVENT = struct.Struct("<8I2i2I2Q4Q2I40s40s32s160s")  # struct event
+EVENT = struct.Struct("<8I2i2I2Q5Q6I40s40s32s2I160s")  # struct event
 USER, USER_GONE, IMAGE, IMAGE_GONE, INSTANCE, INSTANCE_GONE, SYNCED, DISK = range(1, 9)
 ALICE, BOB, STRANGER, ADMIN_GROUP = 61001, 61002, 61003, 61004
-LIMITS = (GIB, 0, 10 * GIB, 65536, 100, 0)
+LIMITS = (GIB, 0, 10 * GIB, 65536, 0, 200000, 8192, 100, 0, 0, 0)
 
 
-def event(kind, uid=0, name="", image="", slot=0, limits=(0,) * 6, version=1):
+def event(kind, uid=0, name="", image="", slot=0, limits=(0,) * 11, version=1):
     return EVENT.pack(version, kind, uid, uid, ID_FIRST + slot * BLOCK, ID_LAST - slot, 1, 3,
                       -1, -1, 0, 0, 7 * 10**9, 4096, *limits, name.encode(), image.encode(),
-                      b"\xab" * 32, b"")
+                      b"\xab" * 32, 0, 0, b"")
 
 
 WORLD = (event(USER, ALICE, "alice", limits=LIMITS), event(USER, BOB, "bob", slot=1, limits=LIMITS),

@@ -109,7 +109,7 @@ GARBAGE = {
     "ones": b"\xff" * 72,
     "other version": wire.order(wire.HOST_STATUS, version=2),
     "type 0": wire.order(0),
-    "type after the last": wire.order(17),
+    "type after the last": wire.order(wire.ORDER_TYPE_COUNT),
     "type 2^32-1": wire.order(0xFFFFFFFF),
     "unknown flag": wire.order(wire.HOST_STATUS, flags=1 << 31),
     "reserved set": wire.order(wire.HOST_STATUS, reserved=1),

@@ -15,7 +15,7 @@ from harness import (BIN, NOT_FOUND, NOT_PERMITTED, STATE, croft, daemon_pid, ma
                      refused, run, start, until, users)
 
 HEAD = struct.Struct("<IIQQQQIIIIII4Q40s128s32s")
-MAGIC, INTENT, OUTCOME = 0x31524643, 1, 2
+MAGIC, INTENT, OUTCOME = 0x32524643, 1, 2
 assert HEAD.size == 296
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """wire - a client of the door and of croftd's socket that can also say what croft never would
 
-The layouts are those of src/wire/order.h and src/wire/plan.h, written down a second time on
+The layouts are those of src/wire/order.h, grant.h and plan.h, written down a second time on
 purpose: a client is not bound to our headers, so neither are the tests.
 """
 import array
@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from harness import RUN, identity
 
 NAME_SIZE, SHA256_SIZE, LAYERS_MAX, TEXT_SIZE = 40, 32, 16, 480
-MESSAGE_MAX, FDS_MAX = 64 * 1024, 24
+MESSAGE_MAX, FDS_MAX, SERVICES_MAX, ASK_WHY_SIZE = 64 * 1024, 24, 16, 128
 
 (USER_ADD, USER_SET, USER_REMOVE, LAUNCH, RUN_JOB, START, STOP, REMOVE, EXEC, SIGNAL, LOGS,
- IMAGE_IMPORT, IMAGE_REMOVE, LOGIN, HOST_STATUS, HOST_STOP) = range(1, 17)
+ IMAGE_IMPORT, IMAGE_REMOVE, LOGIN, HOST_STATUS, HOST_STOP, HOST_NETWORK, GRANT, REVOKE, GRANTS,
+ ASK, ASKS, APPROVE, DENY, WHY, ORDER_TYPE_COUNT) = range(1, 27)
 REPLY_DONE, REPLY_NOTE, REPLY_STARTED, REPLY_EXITED = 1, 2, 3, 4
 
 u16, u32, u64 = ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64
@@ -34,11 +35,80 @@ class Order(ctypes.Structure):
 
 class Limits(ctypes.Structure):
     _fields_ = [("memory_bytes", u64), ("memory_min_bytes", u64), ("disk_bytes", u64),
-                ("inodes", u64), ("pids", u32), ("cpu_milli", u32)]
+                ("inodes", u64), ("net_bytes_per_s", u64), ("net_packets_per_s", u32),
+                ("net_connections", u32), ("pids", u32), ("cpu_milli", u32), ("lan", u32),
+                ("reserved", u32)]
 
 
 class OrderUser(ctypes.Structure):
     _fields_ = [("fields", u32), ("key_size", u32), ("limits", Limits)]
+
+
+class ReplyUser(ctypes.Structure):
+    _fields_ = [("uid", u32), ("gid", u32), ("block_first", u32), ("keeper_id", u32),
+                ("limits", Limits), ("disk_free_before", u64)]
+
+
+class NetTarget(ctypes.Structure):
+    _fields_ = [("address", ctypes.c_uint8 * 16), ("flags", u32), ("protocol", u16),
+                ("port", u16)]
+
+
+class OrderNetwork(ctypes.Structure):
+    _fields_ = [("count", u32), ("reserved", u32), ("service", NetTarget * SERVICES_MAX),
+                ("resolver_count", u32), ("reserved2", u32)]
+
+
+class GrantTerms(ctypes.Structure):
+    _fields_ = [("kind", u32), ("protocol", u16), ("port", u16), ("end", u32),
+                ("connections", u32), ("rate", u32), ("reserved", u32), ("for_ns", u64),
+                ("until_wall_ns", u64)]
+
+
+class OrderGrant(ctypes.Structure):
+    _fields_ = [("id", u64), ("user", ctypes.c_char * NAME_SIZE), ("terms", GrantTerms)]
+
+
+class OrderAsk(ctypes.Structure):
+    _fields_ = [("user", ctypes.c_char * NAME_SIZE), ("terms", GrantTerms),
+                ("why", ctypes.c_char * ASK_WHY_SIZE)]
+
+
+class Grant(ctypes.Structure):
+    _fields_ = [("id", u64), ("owner_uid", u32), ("grantee_uid", u32), ("terms", GrantTerms),
+                ("made_wall_ns", u64), ("made_boot_ns", u64), ("left_ns", u64),
+                ("boot_id", ctypes.c_uint8 * 16), ("machine", ctypes.c_char * NAME_SIZE),
+                ("over", u32), ("cut", u32)]
+
+
+class GrantView(ctypes.Structure):
+    _fields_ = [("grant", Grant), ("left_ns", u64), ("owner", ctypes.c_char * NAME_SIZE),
+                ("grantee", ctypes.c_char * NAME_SIZE), ("flags", u32), ("reserved", u32)]
+
+
+class Ask(ctypes.Structure):
+    _fields_ = [("id", u64), ("asker_uid", u32), ("owner_uid", u32), ("terms", GrantTerms),
+                ("made_wall_ns", u64), ("machine", ctypes.c_char * NAME_SIZE),
+                ("why", ctypes.c_char * ASK_WHY_SIZE)]
+
+
+class AskView(ctypes.Structure):
+    _fields_ = [("ask", Ask), ("asker", ctypes.c_char * NAME_SIZE),
+                ("owner", ctypes.c_char * NAME_SIZE)]
+
+
+class ReplyGrant(ctypes.Structure):
+    _fields_ = [("view", GrantView), ("listening", u32), ("reserved", u32)]
+
+
+class OrderWhy(ctypes.Structure):
+    _fields_ = [("user", ctypes.c_char * NAME_SIZE), ("machine", ctypes.c_char * NAME_SIZE),
+                ("address", ctypes.c_uint8 * 16), ("ipv6", u32), ("protocol", u16),
+                ("port", u16)]
+
+
+class ReplyWhy(ctypes.Structure):
+    _fields_ = [("rule", u32), ("running", u32), ("expires_ms", u64), ("view", GrantView)]
 
 
 class Reply(ctypes.Structure):
@@ -61,7 +131,10 @@ class Plan(ctypes.Structure):
                 ("layer", (ctypes.c_uint8 * SHA256_SIZE) * LAYERS_MAX), ("command", Command)]
 
 
-assert ctypes.sizeof(Order) == 72 and ctypes.sizeof(OrderUser) == 48
+assert ctypes.sizeof(Order) == 72 and ctypes.sizeof(OrderUser) == 72
+assert ctypes.sizeof(ReplyUser) == 88 and ctypes.sizeof(OrderNetwork) == 16 + 24 * SERVICES_MAX
+assert ctypes.sizeof(GrantTerms) == 40 and ctypes.sizeof(OrderGrant) == 88
+assert ctypes.sizeof(Grant) == 144 and ctypes.sizeof(GrantView) == 240
 assert ctypes.sizeof(Reply) == 48 + TEXT_SIZE and ctypes.sizeof(Command) == 56
 assert ctypes.sizeof(Plan) == 64 + 2 * NAME_SIZE + LAYERS_MAX * SHA256_SIZE + 56
 
