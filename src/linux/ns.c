@@ -7,12 +7,9 @@
 #include <grp.h>
 #include <linux/sched.h>
 #include <linux/securebits.h>
-#include <net/if.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -101,14 +98,4 @@ int ns_become_root(void)
         return -errno;
     /* With fs.suid_dumpable = 1 the change of ids has just made this process dumpable. */
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
-}
-
-int ns_loopback_up(void)
-{
-    struct ifreq request = {.ifr_name = "lo"};
-    auto_close sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (sock < 0)
-        return -errno;
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    return ioctl(sock, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
 }

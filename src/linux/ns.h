@@ -51,7 +51,4 @@ nodiscard int ns_map_ids(pid_t pid, const struct ns_id_range *ranges, size_t cou
  * -errno */
 nodiscard int ns_become_root(void);
 
-/** ns_loopback_up() - sets lo up in the own network namespace. Return: 0; -errno */
-nodiscard int ns_loopback_up(void);
-
 #endif

@@ -11,16 +11,15 @@
 
 #include "base/fd.h"
 #include "base/str.h"
-#include "linux/ns.h"
 #include "runtime/confine.h"
 #include "runtime/launch.h"
+#include "runtime/network.h"
 #include "runtime/rootfs.h"
 #include "runtime/run.h"
 
 #define INIT_OPTIONS_MAX 8
 
 static void become_instance(struct run *run);
-static int set_up_network(struct run *run);
 static void execute_init(struct run *run);
 
 /* In this order; each says what is no longer possible after it. */
@@ -30,11 +29,12 @@ static const struct run_step steps[] = {
     {READY_PROC, rootfs_mount_dev},
     {READY_PROC, rootfs_mount_proc},
     {READY_CGROUP, launch_await_cgroups}, /* nothing is charged to the host any more */
+    {READY_NETNS, network_offer},
     {READY_PROC, rootfs_mount_sys},
-    {READY_NETWORK, set_up_network},
     {READY_PROC, rootfs_cover},
     {READY_ROOT, rootfs_enter}, /* no file of the host by name */
     {READY_STDIO, confine_stdio},
+    {READY_NETWORK, network_set_up},
     {READY_LIMITS, confine_limits},  /* an exec can no longer add a capability */
     {READY_SECCOMP, confine_filter}, /* no mount, no namespace, no new root */
     {READY_CAPABILITIES, confine_capabilities},
@@ -52,16 +52,6 @@ static void become_instance(struct run *run)
     run_steps(run, steps, ARRAY_LEN(steps));
     run_await_go(run);
     execute_init(run);
-}
-
-static int set_up_network(struct run *run)
-{
-    size_t length = 0;
-    while (run->plan->name[length] != '\0')
-        length++;
-    if (sethostname(run->plan->name, length) < 0)
-        return -errno;
-    return ns_loopback_up();
 }
 
 /* The options are init/README's: croft-init [-t] [-l] [-u USER] [-w DIRECTORY] -- COMMAND... */

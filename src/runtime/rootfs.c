@@ -202,10 +202,7 @@ int rootfs_cover(struct run *run)
     /* Files through which root of the host changes the host. */
     static const char *const read_only[] = {"bus", "irq", "sys", "sysrq-trigger"};
     auto_close empty = -1;
-    /* Ping without a raw socket, for every group inside. Before /proc/sys is write-protected. */
-    int rc = path_write_text(run->proc, "sys/net/ipv4/ping_group_range", "0 65535");
-    if (rc == 0)
-        rc = cover_hidden(run, run->proc, hidden_proc, ARRAY_LEN(hidden_proc), &empty);
+    int rc = cover_hidden(run, run->proc, hidden_proc, ARRAY_LEN(hidden_proc), &empty);
     if (rc == 0)
         rc = cover_hidden(run, run->sys, hidden_sys, ARRAY_LEN(hidden_sys), &empty);
     for (size_t i = 0; i < ARRAY_LEN(read_only) && rc == 0; i++)

@@ -3,11 +3,12 @@
  * drive - plays croft-super and the monitor for one croft-runtime, to test and time it alone
  *
  * drive [-r RUNTIME] [-x PROGRAM] [-f FILTER] [-V VOLUME] [-L LAYER] [-g FILE]... [-n COUNT]
- *       [-u USER] [-w DIRECTORY] [-W BITS] [-t] [-l] [-q] start|join|unpack|remove -- COMMAND...
+ *       [-u USER] [-w DIRECTORY] [-W BITS] [-t] [-l] [-q] [-N] start|join|unpack|remove --
+ * COMMAND...
  *
  * VOLUME has layers/LAYER, instances/drive/upper and work, owned by the ids of the block; drive.sh
  * makes one. FILE is a cgroup.procs. With -n the medians of COUNT runs are printed. start and join
- * end with the command's status.
+ * end with the command's status. With -N it plays croft-net too, in a network namespace of its own.
  *
  * Runs as: root
  */
@@ -28,6 +29,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "drive_net.h"
 #include "linux/mounts.h"
 #include "linux/staging.h"
 #include "wire/frame.h"
@@ -53,6 +55,7 @@ static struct options {
     bool tty;
     bool log;
     bool quiet;
+    bool network;
     bool keep_stdio;
     char **command;
 } options;
@@ -150,6 +153,10 @@ static void send_job(int channel, struct job *job, const void *body, size_t size
     job->rows = 24;
     job->columns = 80;
     job->without = options.without;
+    if (options.network && job->kind == JOB_START) {
+        job->slot = DRIVE_SLOT;
+        job->prefix = drive_prefix;
+    }
     job->body_size = (uint32_t)size;
     for (unsigned int i = 0; i < JOB_FD_CGROUP; i++)
         if (named[i] >= 0) {
@@ -184,6 +191,14 @@ static bool await_ready(struct result *result, double begin)
         if (ready.stage == READY_PROCESS) {
             result->pid = ready.pid;
             result->pidfd = fds.fd[0];
+        }
+        if (ready.stage == READY_NETNS) {
+            int rc = drive_net_link(fds.fd[0]);
+            if (rc < 0)
+                die("making the link", rc);
+            close(fds.fd[0]);
+            if (write(result->channel, "n", 1) != 1)
+                die("network", 0);
         }
         if (ready.stage == READY_WAITING) {
             result->master = fds.count ? fds.fd[0] : -1;
@@ -264,7 +279,7 @@ static struct result start(char *const *command, bool log)
     struct plan *plan = (struct plan *)(void *)body;
     struct result result = {.master = -1};
     struct job job = {.kind = JOB_START, .flags = options.tty ? JOB_TTY : 0};
-    int named[JOB_FD_CGROUP] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
+    int named[JOB_FD_CGROUP] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
     double begin = now_us();
     result.channel = start_runtime();
     plan->version = PLAN_VERSION;
@@ -297,7 +312,7 @@ static struct result join(int pidfd)
     struct command *command = (struct command *)(void *)body;
     struct result result = {.master = -1};
     struct job job = {.kind = JOB_JOIN, .flags = options.tty ? JOB_TTY : 0};
-    int named[JOB_FD_CGROUP] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
+    int named[JOB_FD_CGROUP] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
     double begin = now_us();
     result.channel = start_runtime();
     size_t size = make_command(command, options.command);
@@ -320,7 +335,7 @@ static struct result image(enum job_kind kind)
 {
     struct result result = {.master = -1};
     struct job job = {.kind = kind};
-    int named[JOB_FD_CGROUP] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
+    int named[JOB_FD_CGROUP] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
     double begin = now_us();
     result.channel = start_runtime();
     named[JOB_FD_VOLUME] = clone_volume(kind == JOB_UNPACK ? "stage" : "trash");
@@ -374,6 +389,8 @@ static int run_many(const char *verb)
         if (strcmp(verb, "start") == 0) {
             last = start(options.command, options.log);
             finish(&last, begin);
+            if (options.network)
+                (void)drive_net_unlink(); /* gone with its namespace, perhaps */
         } else if (strcmp(verb, "join") == 0) {
             last = join(base.pidfd);
         } else {
@@ -400,7 +417,7 @@ int main(int argc, char **argv)
     int o = 0;
     uint64_t number = 0;
     options.count = 1;
-    while ((o = getopt(argc, argv, "+r:x:f:V:L:g:n:u:w:W:tlq")) != -1) {
+    while ((o = getopt(argc, argv, "+r:x:f:V:L:g:n:u:w:W:tlqN")) != -1) {
         switch (o) {
         case 'r':
             options.runtime = optarg;
@@ -432,6 +449,9 @@ int main(int argc, char **argv)
         case 'q':
             options.quiet = true;
             break;
+        case 'N':
+            options.network = true;
+            break;
         case 'g':
             options.cgroups[options.cgroup_count++] = open_file(optarg, O_WRONLY);
             break;
@@ -453,7 +473,10 @@ int main(int argc, char **argv)
     const char *verb = argv[optind++];
     options.command = argv + optind + (optind < argc && strcmp(argv[optind], "--") == 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    int rc = staging_make(&staging);
+    int rc = options.network ? drive_net_open() : 0;
+    if (rc < 0)
+        die("leaving the network", rc);
+    rc = staging_make(&staging);
     if (rc < 0)
         die("making the staging namespace", rc);
     return run_many(verb);

@@ -72,6 +72,23 @@ check "hidden" 0 '^0 $' start -- /bin/sh -c \
 check "allowed: files, links, fifos, chroot, sync" 0 '' start -- /bin/sh -c \
     'mkdir /a && mkfifo /a/f && ln -s f /a/l && chown 5:5 /a/f && sync && chroot / /bin/true'
 
+# The network, drive playing croft-net.
+check "no link without a slot" 0 '^1: lo:' start -- /bin/sh -c 'ip link show | grep -E "^[0-9]+:"; ! ip link show eth0 2>&-'
+check "network: addresses" 0 'NOARP,UP.* inet 100.96.18.52/32 .*inet6 fd43:726f:6674::1234/128' -N start -- \
+    ip address show eth0
+check "network: nothing but what was given" 1 '' -N start -- /bin/sh -c 'ip address show eth0 | grep fe80:'
+check "network: default routes" 0 'default via 100.96.0.1 dev eth0 .*default via fe80::1 dev eth0' -N start -- \
+    /bin/sh -c 'ip route; ip -6 route'
+check "network: the gateway answers" 0 '(refused.*){2}' -N start -- \
+    /bin/sh -c 'nc -w 3 100.96.0.1 9; nc -w 3 fe80::1%eth0 9; true'
+check "network: no router is listened to" 0 '^0 0 $' -N start -- \
+    sh -c 'cd /proc/sys/net/ipv6/conf/eth0; cat accept_ra autoconf'
+check "network: ping for every group" 0 '^0.65535 $' -N start -- cat /proc/sys/net/ipv4/ping_group_range
+for call in 'ip link set eth0 down' 'ip address add 10.9.9.9/32 dev eth0' 'ip route add 10.0.0.0/8 via 100.96.0.1' \
+    'ip neigh add 100.96.0.9 lladdr 02:00:00:00:00:01 dev eth0' 'echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra'; do
+    check "network: refused: $call" 9 '' -N start -- /bin/sh -c "$call || exit 9"
+done
+
 # Users of the instance.
 check "by name" 0 'uid=1000.www. gid=1000.www. groups=1005.extra. /home/www www' -u www start -- \
     /bin/sh -c 'id; echo $HOME $USER'
