@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -30,6 +32,24 @@ int grant_terms_check(const struct grant_terms *terms, uint64_t now_wall_ns, str
     if (terms->reserved != 0)
         return err_set(err, OUTCOME_USAGE, "grant: the reserved field must be 0");
     return grant_end_check(terms, now_wall_ns, err);
+}
+
+uint64_t grant_left(const struct grant *grant, const struct grant_clocks *now,
+                    uint64_t written_wall_ns)
+{
+    bool same_boot = memcmp(grant->boot_id, now->boot_id, sizeof(now->boot_id)) == 0;
+    uint64_t from = same_boot ? grant->made_boot_ns : written_wall_ns;
+    uint64_t to = same_boot ? now->boot_ns : now->wall_ns;
+    uint64_t until = grant->terms.until_wall_ns;
+
+    if (grant->terms.end == GRANT_FOREVER)
+        return UINT64_MAX;
+    uint64_t passed = to > from ? to - from : 0;
+    uint64_t left = grant->left_ns > passed ? grant->left_ns - passed : 0;
+    if (grant->terms.end != GRANT_UNTIL)
+        return left;
+    uint64_t wall_left = until > now->wall_ns ? until - now->wall_ns : 0;
+    return wall_left < left ? wall_left : left;
 }
 
 int grant_why_check(const char why[ASK_WHY_SIZE])

@@ -71,10 +71,12 @@ struct order_ask {
 };
 
 /*
- * A grant as the records have it (payload of RECORD_GRANT and RECORD_GRANT_END).
- * id:      unique on the host, never used again
- * boot_id: of the boot in which made_boot_ns was read
- * left_ns: of GRANT_FOR: what was left when this was written
+ * A grant as the records have it (payload of RECORD_GRANT and RECORD_GRANT_END). In each boot that
+ * it sees it is written again, with the time that is left.
+ * id:           unique on the host, never used again
+ * made_wall_ns: when it was granted; made_boot_ns: when this was written
+ * boot_id:      of the boot in which made_boot_ns was read
+ * left_ns:      what was left when this was written; UINT64_MAX: for ever
  */
 struct grant {
     uint64_t id;
@@ -154,9 +156,15 @@ struct order_why {
     uint16_t port;
 };
 
+enum why_running {
+    WHY_FROM_RUNS = 1U << 0, /* the machine of hers that order.name says; "": any */
+    WHY_TO_RUNS = 1U << 1,   /* the other end, when it is her own or was granted to her */
+};
+
 /*
- * Body of its reply. rule: enum net_rule; grant: zero but with NET_RULE_GRANT.
- * running: whether her own machine, and of an own or granted target the other end, runs
+ * Body of its reply. rule: enum net_rule; view: zero but with NET_RULE_GRANT; running: enum
+ * why_running. Of a target that does not run there is nothing in the kernel: the rule is then the
+ * one that will decide when it runs.
  */
 struct reply_why {
     uint32_t rule;
@@ -169,6 +177,24 @@ struct reply_why {
  * Pure; fuzzed. Return: 0; OUTCOME_USAGE with a sentence */
 nodiscard int grant_terms_check(const struct grant_terms *terms, uint64_t now_wall_ns,
                                 struct err *err);
+
+/* What the clocks say. */
+struct grant_clocks {
+    uint64_t wall_ns;
+    uint64_t boot_ns;
+    uint8_t boot_id[16];
+};
+
+/**
+ * grant_left() - how long @grant still lasts, @now
+ * @written_wall_ns: when @grant was written, which counts when that was in another boot
+ *
+ * Never longer than what was left when it was written, and of UNTIL not beyond its moment: a clock
+ * set back prolongs nothing, one set past the end closes. Pure.
+ * Return: nanoseconds; 0: it is over; UINT64_MAX: for ever
+ */
+uint64_t grant_left(const struct grant *grant, const struct grant_clocks *now,
+                    uint64_t written_wall_ns);
 
 /** grant_why_check() - whether @why is terminated, printable and one line. Return: 0; -EINVAL */
 nodiscard int grant_why_check(const char why[ASK_WHY_SIZE]);
