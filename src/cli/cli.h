@@ -5,13 +5,16 @@
 
 #include "base/err.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * gate: this client was started by croft-gate: files come from standard input only, since the
  *       host's files are not what its user means
+ * started_boot_ns: when this client began: what `grant --json` and others say took so long
  */
 struct cli {
     bool gate;
+    uint64_t started_boot_ns;
 };
 
 /**
@@ -28,6 +31,9 @@ verb_fn verb_launch, verb_run;
 verb_fn verb_ls, verb_info, verb_start, verb_stop, verb_rm;
 verb_fn verb_exec, verb_shell, verb_login;
 verb_fn verb_logs;
+verb_fn verb_grant, verb_grants, verb_revoke;
+verb_fn verb_ask, verb_asks, verb_approve, verb_deny;
+verb_fn verb_why;
 verb_fn verb_audit, verb_audit_verify, verb_audit_head;
 verb_fn verb_prove;
 verb_fn verb_help, verb_version;

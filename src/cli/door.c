@@ -12,11 +12,18 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/say.h"
 
 /* The monitor hangs up right behind its word. */
 #define REFUSED_WAIT_MS 50
+
+/* What came last; lists are longer than what fits a struct door_reply, and are taken from here. */
+static union {
+    struct reply head;
+    uint8_t bytes[MESSAGE_SIZE_MAX];
+} message;
 
 int door_open(int *ret_sock, struct err *err)
 {
@@ -65,10 +72,6 @@ int door_send(int sock, struct order *order, const void *body, size_t body_size,
 
 int door_receive(int sock, struct door_reply *ret_reply, struct err *err)
 {
-    static union {
-        struct reply head;
-        uint8_t bytes[sizeof(struct reply) + sizeof(ret_reply->body)];
-    } message;
     ssize_t size;
 
     ret_reply->fds.count = 0;
@@ -91,7 +94,8 @@ int door_receive(int sock, struct door_reply *ret_reply, struct err *err)
     ret_reply->head = message.head;
     ret_reply->head.text[sizeof(ret_reply->head.text) - 1] = '\0';
     memset(&ret_reply->body, 0, sizeof(ret_reply->body));
-    memcpy(&ret_reply->body, message.bytes + sizeof(message.head), message.head.body_size);
+    if (message.head.body_size <= sizeof(ret_reply->body))
+        memcpy(&ret_reply->body, message.bytes + sizeof(message.head), message.head.body_size);
     return 0;
 }
 
@@ -104,6 +108,49 @@ int door_outcome(const struct reply *reply, struct err *err)
     if (reply->outcome <= OUTCOME_HOST_CANNOT)
         outcome = (enum outcome)reply->outcome;
     return err_set(err, outcome, "%s", reply->text[0] != '\0' ? reply->text : "refused");
+}
+
+/* Adds what came last. Return: whether it was well formed */
+static bool add_entries(size_t entry_size, struct order *order, uint8_t **entries, size_t *count)
+{
+    size_t added = message.head.body_size / entry_size;
+    uint64_t id = 0;
+
+    if (message.head.body_size % entry_size != 0)
+        return false;
+    *entries = mem_grow(*entries, *count + added, entry_size);
+    memcpy(*entries + *count * entry_size, message.bytes + sizeof(message.head),
+           message.head.body_size);
+    *count += added;
+    memcpy(&id, *entries + (*count - 1) * entry_size, sizeof(id));
+    /* What does not rise would never end. */
+    if (id <= order->number)
+        return false;
+    order->number = id;
+    return true;
+}
+
+int door_list(int sock, uint32_t type, size_t entry_size, void **ret_entries, size_t *ret_count,
+              struct err *err)
+{
+    struct door_reply reply;
+    auto_free uint8_t *entries = NULL;
+    struct order order;
+    size_t count = 0;
+    int r = door_order(&order, type, NULL, NULL, err);
+
+    while (r == 0) {
+        r = door_call(sock, &order, NULL, 0, &reply, err);
+        if (r != 0 || reply.head.body_size == 0)
+            break;
+        if (!add_entries(entry_size, &order, &entries, &count))
+            return err_set(err, OUTCOME_FAILED, "the monitor's list is malformed");
+    }
+    if (r != 0)
+        return r;
+    *ret_entries = take_ptr(entries);
+    *ret_count = count;
+    return 0;
 }
 
 int door_login(int sock, struct err *err)

@@ -14,6 +14,9 @@ struct door_reply {
     struct frame_fds fds;
     union {
         struct reply_user user;
+        struct reply_grant grant;
+        struct grant_view ended;
+        struct reply_why why;
         uint8_t bytes[4096];
     } body;
 };
@@ -51,6 +54,15 @@ nodiscard int door_wait(int sock, struct door_reply *ret_reply, struct err *err)
 /** door_call() - door_send() without descriptors and door_wait(). Return: 0; outcome */
 nodiscard int door_call(int sock, struct order *order, const void *body, size_t body_size,
                         struct door_reply *ret_reply, struct err *err);
+
+/**
+ * door_list() - every entry of a list that comes message by message (ORDER_GRANTS, ORDER_ASKS)
+ * @entry_size:  of one; its first 8 bytes are its id, and ids rise
+ * @ret_entries: heap (caller frees); NULL when there is none
+ * Return: 0; outcome
+ */
+nodiscard int door_list(int sock, uint32_t type, size_t entry_size, void **ret_entries,
+                        size_t *ret_count, struct err *err);
 
 /**
  * door_login() - says over @sock that this process and its parent, sshd's, serve a login: they are

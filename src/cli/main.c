@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "cli/door.h"
 #include "cli/say.h"
@@ -63,6 +64,23 @@ static const struct verb verbs[] = {
      "run a command in a running machine"},
     {"shell", NULL, verb_shell, true, "user", "[NAME]", "a shell in a machine (default: home)"},
     {"logs", NULL, verb_logs, false, "user", "[-f] NAME", "what a machine's main process printed"},
+    {"grants", "grant ls", verb_grants, false, "user", "[--json]",
+     "what you allow others, and others you"},
+    {"grant", NULL, verb_grant, false, "user",
+     "USER port MACHINE:PORT[/udp] --for 8h | --until '2026-12-01 18:00' | --forever "
+     "[--connections N] [--rate N/s] [--json]",
+     "let another user reach a port of your machine"},
+    {"revoke", NULL, verb_revoke, false, "user", "[--json] ID | USER port MACHINE:PORT[/udp]",
+     "take a grant back, or give one up; what is open is cut at once"},
+    {"ask", NULL, verb_ask, false, "user",
+     "USER port MACHINE:PORT[/udp] --for 1h | --until TIME | --forever [--why TEXT] [--json]",
+     "ask another user for a grant"},
+    {"asks", NULL, verb_asks, false, "user", "[--json]", "what you are asked for, and ask others"},
+    {"approve", NULL, verb_approve, false, "user", "[--json] ID", "grant what was asked"},
+    {"deny", NULL, verb_deny, false, "user", "ID", "refuse what was asked, or ask no more"},
+    {"why", NULL, verb_why, false, "user",
+     "[--json] [MACHINE] MACHINE:PORT[/udp] | MACHINE.OWNER:PORT | ADDRESS:PORT",
+     "whether a port is open to your machines, and why"},
     {"image import", NULL, verb_image_import, false, "user", "[--json] FILE|- NAME",
      "make an image of a root file system's tar"},
     {"image ls", "image list", verb_image_ls, false, "user", "[--json]", "list your images"},
@@ -103,7 +121,7 @@ static void open_standard_streams(void);
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {.gate = false};
+    struct cli cli = {.gate = false, .started_boot_ns = clock_boot_ns()};
     const struct verb *verb;
     int words = 0;
 

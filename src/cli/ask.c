@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ask - ask, asks, approve, deny: how a grant is asked for, and answered
+ *
+ * What an asker wrote is another user's text: the monitor takes plain characters only, and what is
+ * printed here goes through the same sieve as everything else.
+ */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/api.h"
+#include "cli/cli.h"
+#include "cli/door.h"
+#include "cli/granted.h"
+#include "cli/option.h"
+#include "cli/say.h"
+#include "cli/terms.h"
+#include "cli/when.h"
+
+static int read_why(const char *why, struct order_ask *body, struct err *err)
+{
+    if (why != NULL && strlen(why) >= sizeof(body->why))
+        return err_set(err, OUTCOME_USAGE, "--why has %zu characters: give at most %u", strlen(why),
+                       ASK_WHY_SIZE - 1U);
+    if (why != NULL)
+        memcpy(body->why, why, strlen(why));
+    if (grant_why_check(body->why) < 0)
+        return err_set(err, OUTCOME_USAGE, "--why is one line of plain characters (ASCII)");
+    return 0;
+}
+
+int verb_ask(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    struct order_ask body = {.why = ""};
+    struct terms_wish wish = {.forever = false};
+    const char *why = NULL;
+    bool json = false;
+    const struct option options[] = {
+        {0, OPTION_TEXT, "for", &wish.for_text, 0, 0, NULL},
+        {0, OPTION_TEXT, "until", &wish.until_text, 0, 0, NULL},
+        {0, OPTION_FLAG, "forever", &wish.forever, 0, 0, NULL},
+        {0, OPTION_TEXT, "why", &why, 0, 0, NULL},
+        {0, OPTION_FLAG, "json", &json, 0, 0, NULL},
+    };
+    struct door_reply reply;
+    struct operands words;
+    struct target target;
+    const char *user = NULL;
+    struct order order;
+    auto_close sock = -1;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r == 0)
+        r = terms_words(words.item, words.count, true, &user, &target, err);
+    if (r == 0)
+        r = terms_read(&wish, &target, clock_wall_ns(), &body.terms, err);
+    if (r == 0)
+        r = read_why(why, &body, err);
+    if (r == 0)
+        r = door_order(&order, ORDER_ASK, "a machine", target.machine, err);
+    if (r == 0)
+        r = door_open(&sock, err);
+    if (r != 0)
+        return r;
+    if (str_copy(body.user, sizeof(body.user), user) < 0)
+        croft_bug("a valid name does not fit its field");
+    r = door_call(sock, &order, &body, sizeof(body), &reply, err);
+    if (r != 0)
+        return r;
+    if (json) {
+        auto_json *object = json_pack("{s:I}", "id", (json_int_t)reply.head.number[0]);
+
+        say_json(object);
+        return OUTCOME_OK;
+    }
+    say_line("%s is asked; to take it back: croft deny %" PRIu64, user, reply.head.number[0]);
+    return OUTCOME_OK;
+}
+
+static char *wanted_end(const struct grant_terms *terms, char *buf, size_t size)
+{
+    char moment[32];
+
+    if (terms->end == GRANT_FOR)
+        return when_text(terms->for_ns, buf, size);
+    if (terms->end == GRANT_UNTIL)
+        (void)snprintf(buf, size, "until %s",
+                       say_time(terms->until_wall_ns, moment, sizeof(moment)));
+    else
+        (void)snprintf(buf, size, "ever");
+    return buf;
+}
+
+static void check_ask(struct ask_view *view)
+{
+    view->ask.machine[sizeof(view->ask.machine) - 1] = '\0';
+    view->ask.why[sizeof(view->ask.why) - 1] = '\0';
+    view->asker[sizeof(view->asker) - 1] = '\0';
+    view->owner[sizeof(view->owner) - 1] = '\0';
+    str_printable(view->ask.why);
+}
+
+static void add_ask(struct table *table, const struct ask_view *view)
+{
+    char text[TARGET_TEXT_SIZE];
+
+    table_format(table, "%" PRIu64, view->ask.id);
+    table_cell(table, view->asker);
+    table_cell(table, view->owner);
+    table_cell(table, granted_what(&view->ask.terms, view->ask.machine, "", text));
+    table_cell(table, wanted_end(&view->ask.terms, text, sizeof(text)));
+    table_cell(table, say_time(view->ask.made_wall_ns, text, sizeof(text)));
+    table_cell(table, view->ask.why);
+}
+
+static json_t *ask_json(const struct ask_view *view)
+{
+    const struct grant_terms *terms = &view->ask.terms;
+    char what[TARGET_TEXT_SIZE];
+    char end[64];
+
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:s}", "id", (json_int_t)view->ask.id, "asker",
+                     view->asker, "owner", view->owner, "port",
+                     granted_what(terms, view->ask.machine, "", what), "for",
+                     wanted_end(terms, end, sizeof(end)), "made",
+                     (json_int_t)view->ask.made_wall_ns, "why", view->ask.why);
+}
+
+int verb_asks(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    static const char *const heads[] = {"ID", "ASKER", "OWNER", "PORT", "FOR", "SINCE", "WHY"};
+    bool json = false;
+    const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
+    auto_free struct ask_view *view = NULL;
+    auto_table table = {0};
+    struct operands words;
+    auto_close sock = -1;
+    size_t count = 0;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r == 0 && words.count + words.rest_count != 0)
+        r = err_set(err, OUTCOME_USAGE,
+                    "asks takes no words: `croft approve ID` or `croft deny ID` answers one");
+    if (r == 0)
+        r = door_open(&sock, err);
+    if (r == 0)
+        r = door_list(sock, ORDER_ASKS, sizeof(*view), (void **)&view, &count, err);
+    if (r != 0)
+        return r;
+    for (size_t i = 0; i < count; i++)
+        check_ask(&view[i]);
+    if (json) {
+        auto_json *list = json_array();
+        auto_json *answer = json_pack("{s:O}", "asks", list);
+
+        for (size_t i = 0; i < count; i++)
+            (void)json_array_append_new(list, ask_json(&view[i]));
+        say_json(answer);
+        return OUTCOME_OK;
+    }
+    table_heads(&table, heads, ARRAY_LEN(heads));
+    for (size_t i = 0; i < count; i++)
+        add_ask(&table, &view[i]);
+    table_print(&table);
+    return OUTCOME_OK;
+}
+
+/* approve ID, deny ID */
+static int answer(uint32_t type, const struct operands *words, struct door_reply *reply,
+                  struct err *err)
+{
+    struct order order;
+    auto_close sock = -1;
+    uint64_t id = 0;
+    int r;
+
+    if (words->count != 1 || words->rest_count != 0 ||
+        str_u64(words->item[0], 1, UINT64_MAX, &id) < 0)
+        return err_set(err, OUTCOME_USAGE, "give the number that `croft asks` shows");
+    r = door_order(&order, type, NULL, NULL, err);
+    if (r == 0)
+        r = door_open(&sock, err);
+    if (r != 0)
+        return r;
+    order.number = id;
+    return door_call(sock, &order, NULL, 0, reply, err);
+}
+
+int verb_approve(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    bool json = false;
+    const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
+    struct door_reply reply;
+    struct operands words;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+
+    if (r == 0)
+        r = answer(ORDER_APPROVE, &words, &reply, err);
+    if (r == 0)
+        granted_print(&reply.body.grant, json, cli->started_boot_ns);
+    return r;
+}
+
+int verb_deny(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    struct door_reply reply;
+    struct operands words;
+    int r = option_parse(NULL, 0, argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r == 0)
+        r = answer(ORDER_DENY, &words, &reply, err);
+    return r;
+}
