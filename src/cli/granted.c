@@ -66,13 +66,14 @@ char *granted_what(const struct grant_terms *terms, const char *machine, const c
 
 uint64_t granted_end_wall(const struct grant_view *view)
 {
-    uint64_t now_ns = clock_wall_ns();
+    const struct grant_terms *terms = &view->grant.terms;
+    uint64_t end_ns;
 
-    if (view->grant.terms.end == GRANT_UNTIL)
-        return view->grant.terms.until_wall_ns;
-    if (view->left_ns > UINT64_MAX - now_ns)
+    if (__builtin_add_overflow(clock_wall_ns(), view->left_ns, &end_ns))
         return 0;
-    return now_ns + view->left_ns;
+    /* It was a moment ago that the monitor looked. */
+    return terms->end == GRANT_UNTIL && terms->until_wall_ns < end_ns ? terms->until_wall_ns
+                                                                      : end_ns;
 }
 
 char *granted_end(const struct grant_view *view, char buf[GRANTED_TEXT_SIZE])

@@ -151,11 +151,11 @@ static int to_seconds(const struct tm *said, bool utc, time_t *ret_seconds)
     time_t seconds;
 
     tm.tm_isdst = -1;
+    tm.tm_sec = 0;
     seconds = utc ? timegm(&tm) : mktime(&tm);
-    if (tm.tm_mday != said->tm_mday || tm.tm_mon != said->tm_mon ||
-        (tm.tm_hour != said->tm_hour && said->tm_sec < 60))
+    if (tm.tm_mday != said->tm_mday || tm.tm_mon != said->tm_mon || tm.tm_hour != said->tm_hour)
         return -ERANGE;
-    *ret_seconds = seconds;
+    *ret_seconds = seconds + said->tm_sec;
     return 0;
 }
 

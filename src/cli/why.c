@@ -84,6 +84,14 @@ static int ask(const struct question *question, struct door_reply *reply, struct
     return door_call(sock, &order, &body, sizeof(body), reply, err);
 }
 
+/* What is open leads nowhere while an end of it does not run. */
+static const char *but(const struct reply_why *why)
+{
+    if (!(why->running & WHY_TO_RUNS))
+        return "; but that machine does not run now";
+    return why->running & WHY_FROM_RUNS ? "" : "; but yours does not run now";
+}
+
 /* Without a grant: whom to ask, in the words to type. */
 static void say_no_grant(const struct target *target, const char *what, char *to)
 {
@@ -115,12 +123,10 @@ static void say_rule(const struct question *question, struct reply_why *why, cha
     switch ((enum net_rule)why->rule) {
     case NET_RULE_GRANT:
         (void)snprintf(to, SENTENCE_SIZE, "open: %s granted it %s (grant %" PRIu64 ")%s",
-                       why->view.owner, granted_end(&why->view, end), why->view.grant.id,
-                       why->running ? "" : "; but one of the two machines does not run now");
+                       why->view.owner, granted_end(&why->view, end), why->view.grant.id, but(why));
         return;
     case NET_RULE_OWN:
-        (void)snprintf(to, SENTENCE_SIZE, "open: both machines are yours%s",
-                       why->running ? "" : "; but one of them does not run now");
+        (void)snprintf(to, SENTENCE_SIZE, "open: both machines are yours%s", but(why));
         return;
     case NET_RULE_SERVICE:
         (void)snprintf(to, SENTENCE_SIZE,
