@@ -34,7 +34,6 @@
 #include "prove/report.h"
 #include "prove/row.h"
 
-#define ROWS_MAX     128
 #define SLEEP_MS     400
 #define AGENT_SUFFIX "/agent"
 /* Croft's settings for the host's sshd. The test build's are not installed: --sshd names them. */
@@ -77,23 +76,6 @@ static int be_inside(int argc, char **argv)
         return OUTCOME_USAGE;
     }
     return step_serve(step, argc - 1, argv + 1, STDIN_FILENO, STDOUT_FILENO);
-}
-
-/* Every row there is, in the order of the report. Return: how many */
-static size_t all_rows(const struct row **rows)
-{
-    const struct {
-        const struct row *rows;
-        size_t count;
-    } lists[] = {{rows_files, rows_files_count},   {rows_processes, rows_processes_count},
-                 {rows_kernel, rows_kernel_count}, {rows_resources, rows_resources_count},
-                 {rows_host, rows_host_count},     {rows_login, rows_login_count}};
-    size_t count = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        for (size_t j = 0; j < lists[i].count && count < ROWS_MAX; j++)
-            rows[count++] = &lists[i].rows[j];
-    return count;
 }
 
 /* Whether the comma-separated list has @id. */
@@ -207,7 +189,7 @@ int main(int argc, char **argv)
     struct err err = {.outcome = OUTCOME_OK};
     struct sigaction action = {.sa_handler = on_interrupt};
     size_t length = argc > 0 ? strlen(argv[0]) : 0;
-    size_t count = all_rows(rows);
+    size_t count = rows_all(rows);
 
     if (length > sizeof(AGENT_SUFFIX) &&
         strcmp(argv[0] + length - sizeof(AGENT_SUFFIX) + 1, AGENT_SUFFIX) == 0)

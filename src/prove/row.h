@@ -83,16 +83,25 @@ struct row {
 
 extern const struct row rows_files[];
 extern const size_t rows_files_count;
+extern const struct row rows_volume[];
+extern const size_t rows_volume_count;
 extern const struct row rows_processes[];
 extern const size_t rows_processes_count;
 extern const struct row rows_kernel[];
 extern const size_t rows_kernel_count;
+extern const struct row rows_entry[];
+extern const size_t rows_entry_count;
 extern const struct row rows_resources[];
 extern const size_t rows_resources_count;
 extern const struct row rows_host[];
 extern const size_t rows_host_count;
 extern const struct row rows_login[];
 extern const size_t rows_login_count;
+
+#define ROWS_MAX 128
+
+/** rows_all() - every row there is, in the order of the report. Return: how many */
+size_t rows_all(const struct row *ret_rows[ROWS_MAX]);
 
 /** row_verdict() - sets verdict and reason */
 void row_verdict(struct trial *trial, enum verdict verdict, const char *fmt, ...) printf_like(3, 4);

@@ -19,30 +19,17 @@
 #include "linux/path.h"
 #include "prove/hostproc.h"
 #include "prove/tar.h"
+#include "prove/trap.h"
 
 #define EVIL_IMAGE   "evil"
 #define ROUNDS       10
 #define SETTLE_TRIES 100 /* of 50 ms: what is emptied later counts as soon as it is gone */
 
-/* Entries of a directory of the host. */
-static size_t entries(const char *path)
-{
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    size_t count = 0;
-
-    while (dir && (entry = readdir(dir)))
-        count += entry->d_name[0] != '.';
-    if (dir)
-        (void)closedir(dir);
-    return count;
-}
-
 static bool prepare_links(struct scene *scene, struct trial *trial)
 {
     row_both(trial, "%s", scene->scratch);
     row_both(trial, "%s", scene->open_path);
-    trial->before[0] = entries(scene->open_path);
+    trial->before[0] = trap_entries(scene->open_path);
     return true;
 }
 
@@ -78,7 +65,7 @@ static void perform_links(struct scene *scene, struct trial *trial)
 
     if (attack_host(scene, "K-05", 2, control, ROOM_PLAIN, AS_ROOM, &trial->live, &trial->control,
                     why, sizeof(why)) < 0 ||
-        entries(scene->open_path) == trial->before[0]) {
+        trap_entries(scene->open_path) == trial->before[0]) {
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the control did not follow the link");
         return;
     }
@@ -91,7 +78,7 @@ static void perform_links(struct scene *scene, struct trial *trial)
     bool imported = import_evil(scene, output, sizeof(output));
     int status =
         imported ? scene_croft(&scene->attacker, run, NULL, 0, output, sizeof(output)) : -1;
-    size_t now = entries(scene->open_path);
+    size_t now = trap_entries(scene->open_path);
     if (now != trial->before[0])
         row_verdict(trial, VERDICT_LEAKED, "%zu files appeared in a directory of the host", now);
     else
@@ -156,7 +143,7 @@ static struct census take_census(const struct scene *scene)
         str_format(path, sizeof(path), "/proc/%d/fd", monitor) < 0 ||
         cgroup_list(scene->cgroups, group, count_group, &census.groups) < 0)
         return census;
-    census.monitor_fds = entries(path);
+    census.monitor_fds = trap_entries(path);
     struct cgroup_usage usage = {0};
     if (cgroup_usage(scene->cgroups, group, &usage) == 0)
         census.processes = usage.pids;

@@ -26,11 +26,9 @@ const struct step *step_find(const char *name)
     const struct {
         const struct step *steps;
         size_t count;
-    } lists[] = {{steps_files, steps_files_count},
-                 {steps_processes, steps_processes_count},
-                 {steps_kernel, steps_kernel_count},
-                 {steps_calls, steps_calls_count},
-                 {steps_resources, steps_resources_count}};
+    } lists[] = {{steps_files, steps_files_count},         {steps_processes, steps_processes_count},
+                 {steps_kernel, steps_kernel_count},       {steps_calls, steps_calls_count},
+                 {steps_resources, steps_resources_count}, {steps_volume, steps_volume_count}};
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         const struct step *found = find_in(lists[i].steps, lists[i].count, name);

@@ -67,6 +67,8 @@ extern const struct step steps_kernel[];
 extern const size_t steps_kernel_count;
 extern const struct step steps_resources[];
 extern const size_t steps_resources_count;
+extern const struct step steps_volume[];
+extern const size_t steps_volume_count;
 
 /** step_find() - Return: the step of that name; NULL */
 const struct step *step_find(const char *name);

@@ -80,26 +80,20 @@ static void what_is_no_fact_is_refused(void **state)
 
 static void every_row_can_be_run(void **state)
 {
-    const struct {
-        const struct row *rows;
-        size_t count;
-    } lists[] = {{rows_files, rows_files_count},   {rows_processes, rows_processes_count},
-                 {rows_kernel, rows_kernel_count}, {rows_resources, rows_resources_count},
-                 {rows_host, rows_host_count},     {rows_login, rows_login_count}};
+    const struct row *rows[ROWS_MAX];
+    size_t count = rows_all(rows);
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        for (size_t j = 0; j < lists[i].count; j++) {
-            const struct row *row = &lists[i].rows[j];
-
-            assert_non_null(row->id);
-            assert_true(row->title[0] && row->mechanism[0] && row->who[0]);
-            if (row->perform)
-                continue;
-            assert_non_null(row->control);
-            assert_non_null(row->judge);
-            assert_non_null(step_find(row->id));
-        }
+    assert_in_range(count, 1, ROWS_MAX - 1);
+    for (size_t i = 0; i < count; i++) {
+        assert_non_null(rows[i]->id);
+        assert_true(rows[i]->title[0] && rows[i]->mechanism[0] && rows[i]->who[0]);
+        if (rows[i]->perform)
+            continue;
+        assert_non_null(rows[i]->control);
+        assert_non_null(rows[i]->judge);
+        assert_non_null(step_find(rows[i]->id));
+    }
 }
 
 static void a_failure_without_a_try_is_inconclusive(void **state)
