@@ -34,9 +34,9 @@ static const struct run_step steps[] = {
     {READY_PROC, rootfs_cover},
     {READY_ROOT, rootfs_enter}, /* no file of the host by name */
     {READY_STDIO, confine_stdio},
-    {READY_NETWORK, network_set_up},
     {READY_LIMITS, confine_limits},  /* an exec can no longer add a capability */
     {READY_SECCOMP, confine_filter}, /* no mount, no namespace, no new root */
+    {READY_NETWORK, network_set_up}, /* late: the link is made beside all that */
     {READY_CAPABILITIES, confine_capabilities},
     {READY_STDIO, confine_descriptors}, /* no descriptor of the host's */
 };
