@@ -339,6 +339,7 @@ static int add_make_ready(struct change *change)
     user->state = USER_ACTIVE;
     records_sync_all(change->monitor); /* her head: her file is watched from its first record on */
     events_mark(change->monitor, &user->event);
+    network_user(user);
     return 0;
 }
 
@@ -427,6 +428,7 @@ static void set_record(struct change *change, const struct err *failure)
     change_record_own(change, RECORD_USER_SET, actor);
     records_sync_all(change->monitor); /* her head: what an admin did is not cut off unseen */
     events_mark(change->monitor, &change->user->event);
+    network_user(change->user);
 }
 
 static void set_done_key(void *data, const struct setup_reply *reply)

@@ -76,6 +76,14 @@ int envelope_decide(const struct host_room *room, uint32_t fields, const struct 
         limits.memory_min_bytes = asked->memory_min_bytes;
     if (fields & USER_PIDS)
         limits.pids = asked->pids;
+    if (fields & USER_NET)
+        limits.net_bytes_per_s = asked->net_bytes_per_s;
+    if (fields & USER_PACKETS)
+        limits.net_packets_per_s = asked->net_packets_per_s;
+    if (fields & USER_CONNECTIONS)
+        limits.net_connections = asked->net_connections;
+    if (fields & USER_LAN)
+        limits.lan = asked->lan;
     if (fields & USER_DISK)
         limits.disk_bytes = asked->disk_bytes;
     limits.disk_bytes -= limits.disk_bytes % DISK_ALIGN_BYTES;
@@ -105,6 +113,8 @@ static void fill_defaults(const struct host_room *room, struct user_limits *limi
 
     limits->memory_bytes = least_of(DEFAULT_MEMORY_MAX, rest / DEFAULT_MEMORY_PART);
     limits->pids = DEFAULT_PIDS;
+    limits->net_packets_per_s = DEFAULT_NET_PACKETS;
+    limits->net_connections = DEFAULT_NET_CONNECTIONS;
     limits->disk_bytes = least_of(DEFAULT_DISK_MAX, room->disk_free_bytes / DEFAULT_DISK_PART);
 }
 

@@ -15,21 +15,36 @@ struct user;
 struct granted;
 struct asked;
 
+/*
+ * first, last:        grants, and asks, by rising id
+ * next_id:            of grants and asks; never given twice
+ * replaying:          the records are read: what goes now is not recorded again
+ * timer:              the nearest end by what was left; wall: the nearest GRANT_UNTIL by the clock,
+ *                     and every setting of the clock
+ * wall_due_ns:        what wall is set to
+ */
 struct grants {
     struct granted *first;
+    struct granted *last;
     struct asked *asks;
-    uint64_t next_id; /* of grants and asks; never given twice */
+    struct asked *asks_last;
+    uint64_t next_id;
+    bool replaying;
     struct loop_timer timer;
+    struct loop_source wall;
+    uint64_t wall_due_ns;
+    uint8_t boot_id[16];
 };
 
-void grants_init(struct monitor *monitor);
+/** grants_init() - before the records are read. Return: 0; -errno no clock to be had */
+nodiscard int grants_init(struct monitor *monitor);
 
-/** grants_recorded() - replay of a RECORD_GRANT, GRANT_END, ASK or DENY in the owner's file */
-void grants_recorded(struct monitor *monitor, const struct record *record, const void *payload,
+/** grants_recorded() - replay of a RECORD_GRANT, GRANT_END, ASK or DENY in the file of @user */
+void grants_recorded(struct user *user, const struct record *record, const void *payload,
                      size_t payload_size);
 
-/** grants_replayed() - after all files: ends what ended while Croft was down, before anything has a
- * network; arms the timer */
+/** grants_replayed() - after all files and the adoption of what runs: ends what ended while Croft
+ * was down, before anything has a network; arms the timer */
 void grants_replayed(struct monitor *monitor);
 
 /** grants_tell_all() - tells a new croft-net every grant whose machine has a link */
@@ -46,6 +61,9 @@ void grants_instance_gone(struct instance *instance);
 
 /** grants_user_gone() - grants and asks of and to @user end */
 void grants_user_gone(struct user *user);
+
+/** grants_user_dropped() - @user is about to be freed: nothing waits for her any more */
+void grants_user_dropped(struct user *user);
 
 /** grants_each_to() - calls @each with every running machine that is granted to @user, once each */
 void grants_each_to(const struct user *user,

@@ -53,13 +53,13 @@ static int fill_stdio(struct instance *instance, const struct start *start,
                       struct job_order *order);
 static int make_group(struct instance *instance);
 static void start_undo(struct instance *instance);
+static void on_network(void *data, int *netns);
 static void on_waiting(void *data, int *master);
 static void on_running(void *data);
 static void on_failed(void *data, uint32_t stage, int error);
 static void start_sentence(const struct instance *instance, uint32_t stage, int error,
                            struct err *err);
 static void on_ended(void *data, struct exit_status status);
-static void start_failed(struct instance *instance, const struct err *err);
 static void record_end(struct instance *instance);
 static void forget_gone_stoppers(struct instance *instance);
 static void answer_stoppers(struct instance *instance);
@@ -68,6 +68,7 @@ static void kill_all(struct instance *instance);
 static void on_stop_due(void *data);
 
 static const struct runner_calls START_CALLS = {
+    .network = on_network,
     .waiting = on_waiting,
     .running = on_running,
     .failed = on_failed,
@@ -100,6 +101,7 @@ struct instance *instance_new(struct user *user, const char *name, const struct 
         instance->kind = plan->kind;
         instance->flags = plan->flags;
     }
+    link_init(instance);
     user->instances = instance;
     return instance;
 }
@@ -113,6 +115,8 @@ void instance_drop(struct instance *instance)
     while (*place != instance)
         place = &(*place)->next;
     *place = instance->next;
+    link_end(instance);
+    address_retire(instance);
     loop_disarm(instance->user->monitor->loop, &instance->stop_timer);
     runner_free(instance->runner);
     process_unwatch(&instance->process);
@@ -133,6 +137,7 @@ void instance_discard(struct instance *instance)
     if (rc < 0 && rc != -ENOENT)
         log_line(LOG_LEVEL_WARNING, "what %s of %s wrote stays: %s", instance->name, user->name,
                  strerror(-rc));
+    grants_instance_gone(instance);
     instance_drop(instance);
     /* An image that lost its name while this one needed its layer. */
     for (uint32_t i = 0; plan != NULL && i < plan->layer_count; i++)
@@ -164,6 +169,8 @@ int instance_start(struct instance *instance, const struct start *start, struct 
     job_init(&order, JOB_START);
 
     int rc = user_need(user, err);
+    if (rc == 0 && !(instance->flags & PLAN_OFFLINE))
+        rc = address_take(instance, err);
     if (rc != 0)
         return rc;
     volume_make_room(user);
@@ -174,6 +181,8 @@ int instance_start(struct instance *instance, const struct start *start, struct 
         rc = make_group(instance);
     if (rc == 0)
         rc = start_fill(instance, start, &order);
+    if (rc == 0)
+        rc = link_prepare(instance, &order);
     if (rc == 0)
         rc = runner_send(instance->runner, &order, instance->plan, plan_size(instance->plan));
     if (rc < 0) {
@@ -205,7 +214,7 @@ void instance_stop(struct instance *instance, uint64_t timeout_ms, struct reques
         return;
     }
     if (instance->state == INSTANCE_STARTING) {
-        start_failed(instance, &failure);
+        instance_start_failed(instance, &failure);
         request_finish(request, NULL);
         return;
     }
@@ -266,6 +275,9 @@ void instance_running_adopted(struct instance *instance, pid_t pid, int pidfd)
         return;
     }
     instance->fresh = false;
+    /* One without an address of this boot cannot be reached: its link goes with NET_SYNCED. */
+    instance->link.linked = instance->link.asked =
+        instance->slot != 0 && !(instance->flags & PLAN_OFFLINE);
     set_state(instance, INSTANCE_RUNNING);
     if (instance->deed.type == RECORD_LAUNCH)
         deed_end(user->monitor, &instance->deed, DURABLE_NOW, NULL, NULL);
@@ -290,6 +302,7 @@ static void describe(const struct event_item *item, struct event *ret_event)
         .limits = {.memory_bytes = limits.memory_bytes,
                    .pids = limits.pids,
                    .cpu_milli = limits.cpu_milli},
+        .slot = instance->link.linked ? instance->slot : 0,
     };
     memcpy(ret_event->name, instance->name, sizeof(ret_event->name));
     memcpy(ret_event->image, instance->image, sizeof(ret_event->image));
@@ -367,6 +380,7 @@ static void start_undo(struct instance *instance)
 {
     struct user *user = instance->user;
 
+    link_end(instance);
     runner_free(instance->runner);
     instance->runner = NULL;
     fd_close(&instance->master);
@@ -377,6 +391,11 @@ static void start_undo(struct instance *instance)
     if (rc < 0 && rc != -ENOENT)
         log_line(LOG_LEVEL_WARNING, "what %s of %s left stays: %s", instance->name, user->name,
                  strerror(-rc));
+}
+
+static void on_network(void *data, int *netns)
+{
+    link_make(data, netns);
 }
 
 static void on_waiting(void *data, int *master)
@@ -413,7 +432,7 @@ static void on_failed(void *data, uint32_t stage, int error)
     struct err err;
 
     start_sentence(instance, stage, error, &err);
-    start_failed(instance, &err);
+    instance_start_failed(instance, &err);
 }
 
 /* Where a limit of hers is the reason, the limit is what she can do something about. */
@@ -453,6 +472,7 @@ static void on_ended(void *data, struct exit_status status)
     instance->oom_kills = usage.oom_kills;
     loop_disarm(monitor->loop, &instance->stop_timer);
     record_end(instance);
+    link_end(instance);
     if (session != NULL)
         session_ended(session, status, NULL);
     runner_free(instance->runner);
@@ -471,7 +491,7 @@ static void on_ended(void *data, struct exit_status status)
 }
 
 /* From whatever went wrong between the order and the first instruction. */
-static void start_failed(struct instance *instance, const struct err *err)
+void instance_start_failed(struct instance *instance, const struct err *err)
 {
     struct user *user = instance->user;
     struct monitor *monitor = user->monitor;
@@ -487,7 +507,7 @@ static void start_failed(struct instance *instance, const struct err *err)
     if (instance->removal != NULL)
         removal_finish(instance);
     else if (fresh)
-        instance_drop(instance);
+        instance_discard(instance);
     if (session != NULL)
         session_failed(session, err);
     else

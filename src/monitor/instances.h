@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "monitor/events.h"
 #include "monitor/jobs.h"
+#include "monitor/links.h"
 #include "monitor/records.h"
 #include "monitor/users.h"
 #include "wire/event.h"
@@ -59,6 +60,7 @@ struct instance {
     struct loop_timer stop_timer;
     int master;
     uint32_t slot; /* its address (wire/net.h) as long as it exists; 0: none yet */
+    struct link link;
 };
 
 /** instances_by_name() - Return: NULL: she has none of that name */
@@ -102,6 +104,9 @@ struct start {
  */
 nodiscard int instance_start(struct instance *instance, const struct start *start,
                              struct deed *deed, struct err *err);
+
+/** instance_start_failed() - it is starting, and shall not: undoes it and answers */
+void instance_start_failed(struct instance *instance, const struct err *err);
 
 /** instance_start_refused() - it could not even begin to start: is FAILED from now on */
 void instance_start_refused(struct instance *instance, const struct err *err);

@@ -5,9 +5,10 @@
  * Theory of operation
  * A runner's life, and which message moves it on:
  *
- *   asked --READY_PROCESS--> has a pid --READY_WAITING--> waits --JOB_GO--> let go
- *                                                                             | end of file on the
- *                                                     ended <--its exit-- runs <- channel: executed
+ *   asked --READY_PROCESS--> has a pid --READY_NETNS--> waits for its link --JOB_NETWORK-->
+ *                              --READY_WAITING--> waits --JOB_GO--> let go
+ *                                                                     | end of file on the
+ *                                             ended <--its exit-- runs <- channel: executed
  *
  * The channel is close-on-exec in the runtime, so its end of file after JOB_GO says that the
  * program was executed, and a READY message with an error before it says that it was not. A start
@@ -60,6 +61,7 @@ struct runner {
     bool failed;
 };
 
+static void runner_tell(struct runner *runner, char word);
 static void on_super(struct loop_source *source, uint32_t events, void *data);
 static void on_spawned(struct monitor *monitor, const struct spawn_event *event);
 static void on_exited(struct monitor *monitor, const struct spawn_event *event);
@@ -241,14 +243,15 @@ int runner_send(struct runner *runner, const struct job_order *order, const void
     return frame_send(runner->channel.fd, &job, sizeof(job), body, body_size, fds, count);
 }
 
+void runner_network(struct runner *runner)
+{
+    runner_tell(runner, JOB_NETWORK);
+}
+
 void runner_go(struct runner *runner)
 {
-    const char go = JOB_GO;
     runner->let_go = true;
-    int rc = frame_send(runner->channel.fd, &go, sizeof(go), NULL, 0, NULL, 0);
-    /* A process that is gone says so by its end, which is served next. */
-    if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
-        log_line(LOG_LEVEL_ERROR, "cannot let a process go: %s", strerror(-rc));
+    runner_tell(runner, JOB_GO);
 }
 
 const struct process *runner_process(const struct runner *runner)
@@ -288,6 +291,14 @@ int jobs_ask_super(struct monitor *monitor, enum spawn_type type, int channel, u
     return frame_send(monitor->jobs.channel.fd, &request, sizeof(request), NULL, 0, &channel, 1);
 }
 
+static void runner_tell(struct runner *runner, char word)
+{
+    int rc = frame_send(runner->channel.fd, &word, sizeof(word), NULL, 0, NULL, 0);
+    /* A process that is gone says so by its end, which is served next. */
+    if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
+        log_line(LOG_LEVEL_ERROR, "cannot let a process go on: %s", strerror(-rc));
+}
+
 static void on_super(struct loop_source *source, uint32_t events, void *data)
 {
     struct monitor *monitor = data;
@@ -311,6 +322,8 @@ static void on_super(struct loop_source *source, uint32_t events, void *data)
         } else if (event.type == SPAWN_EVENT_CROFTD && fds.count == 1) {
             monitor->croftd_pid = event.pid;
             events_attach(monitor, take_fd(&fds.fd[0]));
+        } else if (event.type == SPAWN_EVENT_NET && fds.count == 1) {
+            network_attach(monitor, take_fd(&fds.fd[0]));
         }
     }
 }
@@ -378,7 +391,8 @@ static void on_channel(struct loop_source *source, uint32_t events, void *data)
         return;
 }
 
-/* Reads all messages there are. Return: false: it failed, and its owner may have freed it */
+/* Reads all messages there are. Return: false: its owner was told something, and may have freed it
+ */
 static bool runner_drain(struct runner *runner)
 {
     while (runner->channel.fd >= 0) {
@@ -416,6 +430,13 @@ static bool runner_ready(struct runner *runner, const struct ready *ready, struc
     } else if (ready->stage == READY_WAITING && !runner->let_go) {
         int none = -1;
         runner->calls->waiting(runner->data, fds->count == 1 ? &fds->fd[0] : &none);
+    } else if (ready->stage == READY_NETNS && fds->count == 1 && runner->calls->network != NULL) {
+        runner->calls->network(runner->data, &fds->fd[0]);
+        return false;
+    } else if (ready->stage == READY_SOCKETS && runner->kind == JOB_SOCKETS) {
+        loop_disarm(runner->monitor->loop, &runner->deadline);
+        runner->calls->sockets(runner->data, ready->number);
+        return false;
     }
     return true;
 }
@@ -423,10 +444,11 @@ static bool runner_ready(struct runner *runner, const struct ready *ready, struc
 /* Everybody who held the other end has executed something else, or is dead. */
 static bool runner_end_of_file(struct runner *runner)
 {
-    bool moved = runner->kind == JOB_MOVE && runner->stage == READY_CGROUP;
+    bool done = (runner->kind == JOB_MOVE && runner->stage == READY_CGROUP) ||
+                (runner->kind == JOB_SOCKETS && runner->stage == READY_SOCKETS);
 
     runner_close_channel(runner);
-    if (runner->let_go || moved) {
+    if (runner->let_go || done) {
         runner->executed = true;
         loop_disarm(runner->monitor->loop, &runner->deadline);
         if (runner->calls->running != NULL)

@@ -13,10 +13,11 @@
  *   1 directories  whatever is touched later lies beneath one of a few open directories
  *   2 accounts     croft-setup says which gid croft-admin has
  *   3 groups       the top control group, with what the host keeps for itself
- *   4 records      replayed: users, images, instances
- *   5 adoption     what runs is taken over, what was cut in two is ended
- *   6 sandbox      nothing but what serving needs
- *   7 service      the door, croft-super's channel, the machines that should be up
+ *   4 records      replayed: users, images, instances, grants
+ *   5 network      the nets of this host, who has which address in this boot
+ *   6 adoption     what runs is taken over, what was cut in two is ended
+ *   7 sandbox      nothing but what serving needs
+ *   8 service      the door, croft-super's channel, the machines that should be up
  *
  * Runs as: root; capabilities in sandbox.c
  */
@@ -37,20 +38,24 @@
 #include "monitor/changes.h"
 #include "monitor/instances.h"
 #include "monitor/monitor.h"
+#include "monitor/names.h"
 #include "monitor/sandbox.h"
 #include "monitor/setups.h"
 #include "wire/spawn.h"
 
-#define DOOR_FD (SPAWN_CHANNEL_FD + 1)
+#define DOOR_FD           (SPAWN_CHANNEL_FD + 1)
+#define BOOT_ID_TEXT_SIZE 64U
 
 static int stage_directories(struct monitor *monitor, struct err *err);
 static int stage_accounts(struct monitor *monitor, struct err *err);
 static int stage_groups(struct monitor *monitor, struct err *err);
 static int stage_records(struct monitor *monitor, struct err *err);
+static int stage_network(struct monitor *monitor, struct err *err);
 static int stage_adoption(struct monitor *monitor, struct err *err);
 static int stage_sandbox(struct monitor *monitor, struct err *err);
 static int stage_service(struct monitor *monitor, struct err *err);
 static void on_start_due(void *data);
+static int read_boot_id(struct monitor *monitor);
 static uint32_t left_out(int argc, char **argv);
 
 int main(int argc, char **argv)
@@ -58,7 +63,7 @@ int main(int argc, char **argv)
     static struct monitor monitor;
     static int (*const stages[])(struct monitor *, struct err *) = {
         stage_directories, stage_accounts, stage_groups,  stage_records,
-        stage_adoption,    stage_sandbox,  stage_service,
+        stage_network,     stage_adoption, stage_sandbox, stage_service,
     };
     struct err err;
 
@@ -117,6 +122,9 @@ static int stage_directories(struct monitor *monitor, struct err *err)
     if (rc < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot open %s, %s or %s", CROFT_STATE_DIR,
                          CROFT_RUN_DIR, CROFT_LIB_DIR);
+    rc = read_boot_id(monitor);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read which boot this is");
     return 0;
 }
 
@@ -161,28 +169,50 @@ static int stage_records(struct monitor *monitor, struct err *err)
     const struct chain_entry start = {.type = RECORD_HOST_START};
 
     events_init(monitor);
-    int rc = records_open(monitor, err);
+    network_init(monitor);
+    int rc = grants_init(monitor);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "no clock for the ends of grants");
+    rc = records_open(monitor, err);
     if (rc == 0)
         records_outcome(monitor, &monitor->records.host, &start, DURABLE_NOW);
     return rc;
 }
 
 /* Stage 5. */
-static int stage_adoption(struct monitor *monitor, struct err *err)
+static int stage_network(struct monitor *monitor, struct err *err)
 {
-    (void)err; /* what cannot be taken over is one user's trouble, not everybody's */
-    instances_adopt(monitor);
-    changes_resume(monitor);
+    int rc = network_open(monitor, err);
+    if (rc != 0)
+        return rc;
+    rc = addresses_open(monitor);
+    if (rc == 0)
+        rc = names_open(monitor);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot keep addresses and names in %s",
+                         CROFT_RUN_DIR);
     return 0;
 }
 
 /* Stage 6. */
+static int stage_adoption(struct monitor *monitor, struct err *err)
+{
+    (void)err; /* what cannot be taken over is one user's trouble, not everybody's */
+    instances_adopt(monitor);
+    grants_replayed(monitor);
+    for (struct user *user = monitor->users.first; user != NULL; user = user->next)
+        names_changed(user);
+    changes_resume(monitor);
+    return 0;
+}
+
+/* Stage 7. */
 static int stage_sandbox(struct monitor *monitor, struct err *err)
 {
     return sandbox_enter(monitor->dirs.lib, err);
 }
 
-/* Stage 7. */
+/* Stage 8. */
 static int stage_service(struct monitor *monitor, struct err *err)
 {
     int rc = jobs_listen(monitor);
@@ -200,6 +230,24 @@ static int stage_service(struct monitor *monitor, struct err *err)
 static void on_start_due(void *data)
 {
     instances_start_wanted(data);
+}
+
+/* "01234567-89ab-cdef-0123-456789abcdef": the same as long as the kernel runs, and never again. */
+static int read_boot_id(struct monitor *monitor)
+{
+    char text[BOOT_ID_TEXT_SIZE];
+    char digits[2 * BOOT_ID_SIZE + 1];
+    size_t count = 0;
+
+    ssize_t got =
+        path_read_text(monitor->dirs.proc, "sys/kernel/random/boot_id", text, sizeof(text));
+    for (ssize_t i = 0; i < got && count < sizeof(digits); i++)
+        if (text[i] != '-' && text[i] != '\n')
+            digits[count++] = text[i];
+    if (got < 0 || count != sizeof(digits) - 1)
+        return got < 0 ? (int)got : -EINVAL;
+    digits[count] = '\0';
+    return str_unhex(digits, monitor->boot_id, BOOT_ID_SIZE);
 }
 
 /* A test build leaves controls out on purpose; croft-super passes on which: enum ablate bits. */

@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "linux/cgroup.h"
+#include "monitor/addresses.h"
 #include "monitor/door.h"
 #include "monitor/events.h"
 #include "monitor/grants.h"
@@ -24,9 +25,12 @@ struct monitor_dirs {
     int run;     /* CROFT_RUN_DIR */
     int lib;     /* CROFT_LIB_DIR */
     int proc;    /* /proc */
+    int names;   /* names/ in CROFT_RUN_DIR: a directory for each slot */
 };
 
 struct shutdown;
+
+#define BOOT_ID_SIZE 16U
 
 struct monitor {
     struct loop *loop;
@@ -38,11 +42,13 @@ struct monitor {
     struct door door;
     struct events events;
     struct network network;
+    struct addresses addresses;
     struct grants grants;
     uint32_t cpu_rest_milli; /* what the host's reserve leaves: no group below may have more (v1) */
     gid_t admin_gid;
     pid_t croftd_pid;
     uint64_t started_boot_ns;
+    uint8_t boot_id[BOOT_ID_SIZE]; /* of this boot, as the kernel names it */
     uint32_t without; /* enum ablate bits of the test build, else 0 */
     bool stopping;    /* `croft host stop` was ordered: nothing new begins */
     bool starting_wanted;

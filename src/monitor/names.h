@@ -15,6 +15,10 @@ struct instance;
 struct monitor;
 struct user;
 
+/** names_open() - makes the directory, and removes what belongs to no instance. Return: 0; -errno
+ */
+nodiscard int names_open(struct monitor *monitor);
+
 /** names_make() - writes both files of @instance, which has its slot. Return: 0; -errno
  * @ret_hosts, @ret_resolv: detached clones of the files, for the runtime (caller closes) */
 nodiscard int names_make(struct instance *instance, int *ret_hosts, int *ret_resolv);
@@ -24,5 +28,8 @@ void names_remove(struct instance *instance);
 
 /** names_changed() - rewrites, in place, the hosts of every running machine of @user */
 void names_changed(struct user *user);
+
+/** names_resolvers_changed() - rewrites, in place, the resolv.conf of everything that runs */
+void names_resolvers_changed(struct monitor *monitor);
 
 #endif

@@ -9,37 +9,61 @@
 #define CROFT_MONITOR_NETWORK_H
 
 #include "base/loop.h"
+#include "monitor/netlook.h"
 #include "wire/net.h"
 #include "wire/order.h"
 #include <stdbool.h>
 
 struct monitor;
-struct instance;
 struct request;
 struct user;
 struct network_asked;
 
-/* synced: croft-net knows all there is to know; services: as root told them, from the records */
+/*
+ * asked:    what was asked and is not answered, in order; unsent: the first that waits for room
+ * deadline: of the answer to the first
+ * broken:   ends the channel as soon as nobody is at work with it
+ * services: as root told them, from the records
+ * synced:   croft-net knows all there is to know
+ * orphans:  asked of one that ended; orphans_timer: until when they wait for the next
+ * grants:   how many it was told and has answered
+ */
 struct network {
     struct loop_source source; /* fd -1: no croft-net */
     struct network_asked *asked;
     struct network_asked *asked_last;
+    struct network_asked *unsent;
+    struct network_asked *orphans;
+    struct loop_timer orphans_timer;
+    struct loop_timer deadline;
+    struct loop_timer broken;
     struct net_prefix prefix;
     struct order_network services;
     uint64_t next_token;
     bool synced;
-    struct net_counts counts;
+    bool armed; /* waits for room in the channel */
+    uint32_t grants;
     uint32_t generation;
+    struct netlook look;
 };
 
-/* @reply NULL: croft-net ended before it answered; what is still true was told to the next one */
+/*
+ * @reply NULL: croft-net ended before it answered. Called when the next one was told all that is
+ * true by then and has answered to it (network.synced), or when none did in time (then not synced)
+ */
 typedef void (*network_done_fn)(void *data, const struct net_reply *reply);
 
 /** network_init() - no croft-net yet. */
 void network_init(struct monitor *monitor);
 
+/** network_open() - reads the nets of this host, or makes them once. Return: 0; outcome */
+nodiscard int network_open(struct monitor *monitor, struct err *err);
+
 /** network_attach() - a croft-net was started: tells it everything on @channel (consumed) */
 void network_attach(struct monitor *monitor, int channel);
+
+/** network_resync() - @why: croft-net is started again, and told everything anew */
+void network_resync(struct monitor *monitor, const char *why);
 
 /**
  * network_ask() - sends @request; version and token are filled in
@@ -50,12 +74,19 @@ void network_attach(struct monitor *monitor, int channel);
 nodiscard int network_ask(struct monitor *monitor, const struct net_request *request, int fd,
                           network_done_fn done, void *data);
 
+/** network_tell() - as network_ask(); one that cannot be asked is told all when it comes */
+void network_tell(struct monitor *monitor, const struct net_request *request, int fd,
+                  network_done_fn done, void *data);
+
 /** network_forget() - @data is about to be freed: its answers are dropped */
 void network_forget(struct monitor *monitor, const void *data);
 
 /** network_user() - tells croft-net her limits; network_user_gone() - that she is no more */
 void network_user(struct user *user);
 void network_user_gone(struct user *user);
+
+/** network_recorded() - replay of a RECORD_HOST_NETWORK */
+void network_recorded(struct monitor *monitor, const void *payload, size_t payload_size);
 
 /* Orders; see orders.c. */
 nodiscard int network_order_host(struct request *request, struct user *user, struct err *err);

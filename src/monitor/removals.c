@@ -92,6 +92,7 @@ void change_remove(struct change *change)
     char group[GROUP_NAME_SIZE];
 
     user->state = USER_REMOVING;
+    grants_user_gone(user);
     for (struct instance *instance = user->instances; instance != NULL; instance = next) {
         next = instance->next; /* one that only starts is dropped at once */
         instance_stop(instance, 0, NULL);

@@ -90,13 +90,16 @@ void user_drop(struct user *user)
     images_cancel(user);
     sessions_cancel(user);
     sweep_cancel(user);
+    grants_user_dropped(user);
     while (user->instances != NULL)
         instance_drop(user->instances);
     while (user->images != NULL)
         image_drop(user->images);
     events_forget(monitor, &user->disk.event);
-    if (user->state != USER_ADDING)
+    if (user->state != USER_ADDING) {
+        network_user_gone(user);
         events_gone(monitor, &user->event, EVENT_USER_GONE);
+    }
     if (volume_release(user) < 0)
         log_line(LOG_LEVEL_WARNING, "the disk of %s stays mounted", user->name);
     chain_close(&user->chain);

@@ -48,6 +48,8 @@
 #define NET_PACKETS_MIN           100U
 #define NET_CONNECTIONS_MIN       16U
 #define NET_BYTES_MIN             (16ULL * KIB)
+/* A start that gets no link within this time has failed: croft-net is away, or hangs. */
+#define LINK_TIMEOUT_MS 10000U
 /* Names that one machine's /etc/hosts can hold: hers and those granted to her. */
 #define HOSTS_NAMES_MAX 1100U
 
@@ -134,5 +136,10 @@
 #define IMAGE_ENTRIES_MAX 2000000ULL
 #define IMAGE_PATH_MAX    4096U
 #define IMAGE_CPU_SECONDS 600U
+/* Of an image with its layers; 127 are what Docker itself builds at most. */
+#define IMAGE_LAYERS_MAX       128U
+#define IMAGE_LAYOUT_FILES_MAX 1024U
+#define IMAGE_JSON_MAX         (1024U * 1024U)
+#define IMAGE_JSON_DEPTH_MAX   16U
 
 #endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * addresses - which slot, so which address, belongs to which instance in this boot
+ *
+ * Theory of operation
+ * Slots are given round and round, so one that was given back is given again only after all
+ * others were: what is still on its way to an old address (a name in a cache, a packet, a grant's
+ * element that ends a moment too late) meets nobody. The head of the file is moved on before the
+ * entry is written: a monitor that is killed in between has lost a slot for one round, no more.
+ */
+#include "monitor/addresses.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "linux/path.h"
+#include "monitor/instances.h"
+#include "monitor/monitor.h"
+#include "monitor/users.h"
+
+#define FILE_NAME         "addresses"
+#define ADDRESSES_VERSION 1U
+
+/* The first entry's place in the file; slot 0 and 1 are nobody's. */
+struct head {
+    uint32_t version;
+    uint32_t last;
+    uint8_t boot_id[BOOT_ID_SIZE];
+    uint8_t reserved[24];
+};
+
+/* uid 0: nobody's */
+struct entry {
+    uint32_t uid;
+    char name[NAME_SIZE];
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct head) == sizeof(struct entry), "file layout");
+
+static int open_file(struct monitor *monitor);
+static int write_head(const struct monitor *monitor, uint32_t last);
+static int write_entry(const struct monitor *monitor, uint32_t slot, const struct entry *entry);
+static void read_entries(struct monitor *monitor);
+static bool belongs(const struct monitor *monitor, uint32_t slot, const struct entry *entry);
+static void set_taken(struct addresses *addresses, uint32_t slot, bool taken);
+static bool is_taken(const struct addresses *addresses, uint32_t slot);
+
+int addresses_open(struct monitor *monitor)
+{
+    struct addresses *addresses = &monitor->addresses;
+    struct head head;
+
+    addresses->fd = open_file(monitor);
+    if (addresses->fd < 0)
+        return addresses->fd;
+    ssize_t got = pread(addresses->fd, &head, sizeof(head), 0);
+    if (got < 0)
+        return -errno;
+    /* Where the directory outlives a boot, or an older Croft wrote it: the addresses do not. */
+    if (got != (ssize_t)sizeof(head) || head.version != ADDRESSES_VERSION ||
+        memcmp(head.boot_id, monitor->boot_id, BOOT_ID_SIZE) != 0) {
+        addresses->last = NET_SLOT_FIRST - 1;
+        if (ftruncate(addresses->fd, 0) < 0)
+            return -errno;
+        return write_head(monitor, addresses->last);
+    }
+    addresses->last = head.last <= NET_SLOT_LAST ? head.last : NET_SLOT_FIRST - 1;
+    read_entries(monitor);
+    return 0;
+}
+
+uint32_t addresses_next(const struct addresses *addresses)
+{
+    uint32_t slot = addresses->last;
+
+    for (uint32_t i = NET_SLOT_FIRST; i <= NET_SLOT_LAST; i++) {
+        slot = slot < NET_SLOT_FIRST || slot >= NET_SLOT_LAST ? NET_SLOT_FIRST : slot + 1;
+        if (!is_taken(addresses, slot))
+            return slot;
+    }
+    return 0;
+}
+
+int address_take(struct instance *instance, struct err *err)
+{
+    struct monitor *monitor = instance->user->monitor;
+    struct addresses *addresses = &monitor->addresses;
+    struct entry entry = {.uid = instance->user->uid};
+
+    if (instance->slot != 0)
+        return 0;
+    uint32_t slot = addresses_next(addresses);
+    if (slot == 0)
+        return err_set(err, OUTCOME_OVER_LIMIT,
+                       "all %u addresses of this host are in use: remove machines first",
+                       NET_SLOT_LAST - NET_SLOT_FIRST + 1);
+    memcpy(entry.name, instance->name, sizeof(entry.name));
+    int rc = write_head(monitor, slot);
+    if (rc == 0)
+        rc = write_entry(monitor, slot, &entry);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot write down the address of %s",
+                         instance->name);
+    addresses->last = slot;
+    set_taken(addresses, slot, true);
+    instance->slot = slot;
+    return 0;
+}
+
+void address_retire(struct instance *instance)
+{
+    struct monitor *monitor = instance->user->monitor;
+    const struct entry nobody = {0};
+
+    if (instance->slot == 0)
+        return;
+    int rc = write_entry(monitor, instance->slot, &nobody);
+    if (rc < 0)
+        log_line(LOG_LEVEL_WARNING, "the address of %s of %s is not free until the next start: %s",
+                 instance->name, instance->user->name, strerror(-rc));
+    set_taken(&monitor->addresses, instance->slot, false);
+    instance->slot = 0;
+}
+
+static int open_file(struct monitor *monitor)
+{
+    int fd = path_open(monitor->dirs.run, FILE_NAME, O_RDWR);
+    return fd == -ENOENT ? path_create(monitor->dirs.run, FILE_NAME, O_RDWR, 0600) : fd;
+}
+
+static int write_head(const struct monitor *monitor, uint32_t last)
+{
+    struct head head = {.version = ADDRESSES_VERSION, .last = last};
+
+    memcpy(head.boot_id, monitor->boot_id, BOOT_ID_SIZE);
+    ssize_t written = pwrite(monitor->addresses.fd, &head, sizeof(head), 0);
+    return written == (ssize_t)sizeof(head) ? 0 : written < 0 ? -errno : -EIO;
+}
+
+static int write_entry(const struct monitor *monitor, uint32_t slot, const struct entry *entry)
+{
+    ssize_t written =
+        pwrite(monitor->addresses.fd, entry, sizeof(*entry), (off_t)(slot * sizeof(*entry)));
+    return written == (ssize_t)sizeof(*entry) ? 0 : written < 0 ? -errno : -EIO;
+}
+
+/* What belongs to no instance that the records know is free again. */
+static void read_entries(struct monitor *monitor)
+{
+    const struct entry nobody = {0};
+    struct entry entry;
+
+    for (uint32_t slot = NET_SLOT_FIRST; slot <= NET_SLOT_LAST; slot++) {
+        ssize_t got = pread(monitor->addresses.fd, &entry, sizeof(entry),
+                            (off_t)(slot * sizeof(entry)));
+        if (got != (ssize_t)sizeof(entry))
+            return; /* the end: none above was ever given */
+        if (entry.uid == 0)
+            continue;
+        if (belongs(monitor, slot, &entry))
+            set_taken(&monitor->addresses, slot, true);
+        else if (write_entry(monitor, slot, &nobody) < 0)
+            log_line(LOG_LEVEL_WARNING, "the entry of address %u stays", slot);
+    }
+}
+
+static bool belongs(const struct monitor *monitor, uint32_t slot, const struct entry *entry)
+{
+    char name[NAME_SIZE];
+
+    memcpy(name, entry->name, sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    const struct user *user = users_by_uid(monitor, entry->uid);
+    struct instance *instance = user != NULL ? instances_by_name(user, name) : NULL;
+    if (instance == NULL || instance->slot != 0)
+        return false;
+    instance->slot = slot;
+    return true;
+}
+
+static void set_taken(struct addresses *addresses, uint32_t slot, bool taken)
+{
+    uint64_t bit = 1ULL << slot % 64;
+
+    if (taken)
+        addresses->taken[slot / 64] |= bit;
+    else
+        addresses->taken[slot / 64] &= ~bit;
+}
+
+static bool is_taken(const struct addresses *addresses, uint32_t slot)
+{
+    return (addresses->taken[slot / 64] >> slot % 64 & 1) != 0;
+}
