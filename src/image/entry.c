@@ -22,20 +22,35 @@
 #include "base/str.h"
 
 #define WHITEOUT_PREFIX ".wh."
+#define WHITEOUT_LEN    (sizeof(WHITEOUT_PREFIX) - 1)
+/* Of a layer: empties its directory; every other name that starts so is aufs' own bookkeeping. */
+#define WHITEOUT_OPAQUE ".wh..wh..opq"
+#define WHITEOUT_AUFS   ".wh..wh."
 /* How much of a stranger's name a sentence shows. */
 #define SHOWN 120
 
 static int check_ids(const struct entry *entry, struct err *err);
 static int check_names(const struct entry *entry, struct entry_plan *plan, struct err *err);
 static int check_kind(const struct entry *entry, struct entry_plan *plan, struct err *err);
-static bool has_whiteout(const char *clean);
+static const char *find_whiteout(const char *clean);
+static int check_whiteout(const struct entry *entry, struct entry_plan *plan, struct err *err);
 
-int entry_check(const struct entry *entry, struct entry_plan *ret_plan, struct err *err)
+int entry_check(const struct entry *entry, enum entry_rules rules, struct entry_plan *ret_plan,
+                struct err *err)
 {
     ret_plan->target[0] = '\0';
     int rc = check_names(entry, ret_plan, err);
-    if (rc == 0)
-        rc = check_ids(entry, err);
+    if (rc != 0)
+        return rc;
+    if (find_whiteout(ret_plan->path) != NULL) {
+        if (rules == ENTRY_LAYER)
+            return check_whiteout(entry, ret_plan, err);
+        return err_set(err, OUTCOME_FAILED,
+                       "the archive has the whiteout %.*s: it is one layer of an image; import a "
+                       "whole root file system, or the whole image with all its layers",
+                       SHOWN, entry->path);
+    }
+    rc = rules == ENTRY_LAYOUT ? 0 : check_ids(entry, err);
     if (rc == 0)
         rc = check_kind(entry, ret_plan, err);
     if (rc != 0)
@@ -59,11 +74,6 @@ static int check_names(const struct entry *entry, struct entry_plan *plan, struc
     if (rc < 0)
         return err_set(err, OUTCOME_FAILED, "the archive has a name with '..' in it: %.*s", SHOWN,
                        entry->path);
-    if (has_whiteout(plan->path))
-        return err_set(err, OUTCOME_FAILED,
-                       "the archive has the whiteout %.*s: it is one layer of an image; import a "
-                       "whole root file system",
-                       SHOWN, entry->path);
     return 0;
 }
 
@@ -175,17 +185,45 @@ int entry_path_clean(const char *raw, char *clean, size_t size)
     return 0;
 }
 
-static bool has_whiteout(const char *clean)
+/* The first component that is a whiteout; NULL: none */
+static const char *find_whiteout(const char *clean)
 {
     const char *at = clean;
     while (at != NULL) {
-        if (strncmp(at, WHITEOUT_PREFIX, sizeof(WHITEOUT_PREFIX) - 1) == 0)
-            return true;
+        if (strncmp(at, WHITEOUT_PREFIX, WHITEOUT_LEN) == 0)
+            return at;
         at = strchr(at, '/');
         if (at != NULL)
             at++;
     }
-    return false;
+    return NULL;
+}
+
+/*
+ * ".wh.." and ".wh..." would name the directory itself and the one above it. What lies below a
+ * whiteout, and what aufs keeps for itself, is nobody's file.
+ */
+static int check_whiteout(const struct entry *entry, struct entry_plan *plan, struct err *err)
+{
+    char *mark = plan->path + (find_whiteout(plan->path) - plan->path);
+    const char *name = mark + WHITEOUT_LEN;
+
+    if (strcmp(mark, WHITEOUT_OPAQUE) == 0) {
+        plan->kind = ENTRY_OPAQUE;
+        mark[mark > plan->path ? -1 : 0] = '\0';
+        return 0;
+    }
+    if (strncmp(mark, WHITEOUT_AUFS, sizeof(WHITEOUT_AUFS) - 1) == 0) {
+        plan->kind = ENTRY_SKIPPED;
+        return 0;
+    }
+    if (strchr(name, '/') != NULL || name[0] == '\0' || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0)
+        return err_set(err, OUTCOME_FAILED, "the whiteout %.*s in the archive names no file", SHOWN,
+                       entry->path);
+    plan->kind = ENTRY_WHITEOUT;
+    memmove(mark, name, strlen(name) + 1);
+    return 0;
 }
 
 static bool capability_check(const uint8_t *value, size_t size, uint8_t *ret_value,

@@ -37,7 +37,17 @@ enum entry_kind {
     ENTRY_SYMLINK,
     ENTRY_HARDLINK,
     ENTRY_FIFO,
-    ENTRY_SKIPPED, /* a device node: an instance has its own /dev */
+    ENTRY_SKIPPED,  /* a device node: an instance has its own /dev */
+    ENTRY_WHITEOUT, /* of a layer: path is gone from the layers below */
+    ENTRY_OPAQUE,   /* of a layer: what the layers below have in the directory path is gone */
+};
+
+/* What the archive holds: a whole root file system, one of several that lie over each other, or the
+ * files of an image in which those are; whose these are means nothing. */
+enum entry_rules {
+    ENTRY_ROOT_FS = 1,
+    ENTRY_LAYER,
+    ENTRY_LAYOUT,
 };
 
 /*
@@ -57,11 +67,13 @@ struct entry_plan {
  * entry_check() - decides about one entry
  *
  * Names: absolute ones are taken relative to the root; one with a ".." component, a component
- * over 255 bytes or more than IMAGE_PATH_MAX in all is refused, and so is a whiteout (".wh."),
- * which means something only in a stack of layers.
+ * over 255 bytes or more than IMAGE_PATH_MAX in all is refused. A whiteout (".wh.") means something
+ * in a stack of layers only, where it names exactly one thing in its own directory.
+ * Source: OCI image specification, "Image Layer Filesystem Changeset"
  * Return: 0; OUTCOME_FAILED with a sentence
  */
-nodiscard int entry_check(const struct entry *entry, struct entry_plan *ret_plan, struct err *err);
+nodiscard int entry_check(const struct entry *entry, enum entry_rules rules,
+                          struct entry_plan *ret_plan, struct err *err);
 
 /** entry_path_clean() - the path rule alone. Return: 0; -EINVAL ".."; -ENAMETOOLONG */
 nodiscard int entry_path_clean(const char *raw, char *clean, size_t size);

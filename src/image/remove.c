@@ -29,10 +29,13 @@
 #define LEVELS_MAX 32
 #define NAME_TRIES 1000
 
+/* reporter: NULL: nobody hears of it; moved: makes the next name at the top */
 struct removal {
     int root;
-    struct reporter reporter;
-    uint64_t moved; /* makes the next name at the top */
+    struct reporter *reporter;
+    uint64_t deleted;
+    uint64_t left;
+    uint64_t moved;
     int first_error;
     /* levels[0] is the root; name[i] is the name of levels[i] in levels[i - 1] */
     DIR *levels[LEVELS_MAX];
@@ -40,37 +43,73 @@ struct removal {
     size_t depth;
 };
 
+static void remove_passes(struct removal *work);
 static void remove_pass(struct removal *work);
 static void remove_one(struct removal *work, const char *name);
 
 int remove_all(int root, int output)
 {
-    struct removal work = {.root = root};
+    struct reporter reporter;
+    struct removal work = {.root = root, .reporter = &reporter};
     struct err err;
-    uint64_t before = 0;
-    reporter_init(&work.reporter, output);
-    struct image_report *counts = &work.reporter.report;
-    do {
-        before = counts->entries + work.moved;
-        counts->skipped = 0;
-        work.first_error = 0;
-        remove_pass(&work);
-    } while (counts->entries + work.moved != before);
-
-    if (counts->skipped == 0)
-        return reporter_done(&work.reporter, NULL) < 0;
+    reporter_init(&reporter, output);
+    remove_passes(&work);
+    reporter.report.entries = work.deleted;
+    reporter.report.skipped = work.left;
+    if (work.left == 0)
+        return reporter_done(&reporter, NULL) < 0;
     err_errno(&err, OUTCOME_FAILED, work.first_error, "%llu things could not be deleted",
-              (unsigned long long)counts->skipped);
-    int rc = reporter_done(&work.reporter, &err);
+              (unsigned long long)work.left);
+    int rc = reporter_done(&reporter, &err);
     (void)rc; /* failed either way */
     return 1;
 }
 
+int remove_content(int dir)
+{
+    struct removal work = {.root = dir};
+    remove_passes(&work);
+    return work.left == 0 ? 0 : work.first_error;
+}
+
+int remove_tree(int dir, const char *name)
+{
+    int rc = path_rmdir(dir, name);
+    if (rc == -ENOTDIR)
+        return path_unlink(dir, name);
+    if (rc != -ENOTEMPTY && rc != -EEXIST)
+        return rc;
+    auto_close top = path_open(dir, name, O_RDONLY | O_DIRECTORY);
+    if (top < 0)
+        return top;
+    rc = remove_content(top);
+    return rc < 0 ? rc : path_rmdir(dir, name);
+}
+
+static void remove_passes(struct removal *work)
+{
+    uint64_t before = 0;
+    do {
+        before = work->deleted + work->moved;
+        work->left = 0;
+        work->first_error = 0;
+        remove_pass(work);
+    } while (work->deleted + work->moved != before);
+}
+
 static void fail(struct removal *work, int negative_errno)
 {
-    work->reporter.report.skipped++;
+    work->left++;
     if (work->first_error == 0)
         work->first_error = negative_errno;
+}
+
+static void say_progress(struct removal *work)
+{
+    if (work->reporter == NULL)
+        return;
+    work->reporter->report.entries = work->deleted;
+    reporter_progress(work->reporter);
 }
 
 /* Opens @name beneath @dir as the next level. Return: 0; -errno */
@@ -103,7 +142,7 @@ static void leave(struct removal *work)
         return;
     int rc = path_rmdir(dirfd(work->levels[work->depth - 1]), work->names[work->depth]);
     if (rc == 0)
-        work->reporter.report.entries++;
+        work->deleted++;
     else
         fail(work, rc);
 }
@@ -122,7 +161,7 @@ static void remove_pass(struct removal *work)
             leave(work);
         } else if (strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0) {
             remove_one(work, found->d_name);
-            reporter_progress(&work->reporter);
+            say_progress(work);
         }
     }
 }
@@ -148,7 +187,7 @@ static void remove_one(struct removal *work, const char *name)
     if (rc == -ENOTDIR)
         rc = path_unlink(dir, name);
     if (rc == 0) {
-        work->reporter.report.entries++;
+        work->deleted++;
         return;
     }
     if (rc == -ENOTEMPTY || rc == -EEXIST) {

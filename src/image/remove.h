@@ -12,4 +12,11 @@
  */
 nodiscard int remove_all(int root, int output);
 
+/** remove_content() - empties @dir (borrowed; stays itself). Return: 0; -errno something is left */
+nodiscard int remove_content(int dir);
+
+/** remove_tree() - deletes @name, one component in @dir, with all beneath it. Return: 0; -ENOENT;
+ * -errno */
+nodiscard int remove_tree(int dir, const char *name);
+
 #endif

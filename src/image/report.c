@@ -3,6 +3,8 @@
  */
 #include "image/report.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -26,6 +28,18 @@ void reporter_progress(struct reporter *reporter)
     reporter->report.type = IMAGE_PROGRESS;
     int rc = fd_write_full(reporter->fd, &reporter->report, sizeof(reporter->report));
     (void)rc; /* the last report fails as well, and that one is looked at */
+}
+
+/* In one write, which a pipe takes whole. */
+int reporter_config(struct reporter *reporter, const struct image_config *config, size_t size,
+                    struct err *err)
+{
+    char message[sizeof(reporter->report) + IMAGE_CONFIG_SIZE_MAX];
+    reporter->report.type = IMAGE_CONFIG;
+    memcpy(message, &reporter->report, sizeof(reporter->report));
+    memcpy(message + sizeof(reporter->report), config, size);
+    int rc = fd_write_full(reporter->fd, message, sizeof(reporter->report) + size);
+    return rc < 0 ? err_errno(err, OUTCOME_FAILED, rc, "saying the image's settings") : 0;
 }
 
 int reporter_done(struct reporter *reporter, const struct err *err)

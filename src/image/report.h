@@ -7,6 +7,7 @@
 #include "base/attrs.h"
 #include "base/err.h"
 #include "wire/image.h"
+#include <stddef.h>
 
 /* fd: where to; the numbers are counted up in report by whoever does the work */
 struct reporter {
@@ -19,6 +20,10 @@ void reporter_init(struct reporter *reporter, int fd);
 
 /** reporter_progress() - says how far it is when it is time; failing to say so is no failure */
 void reporter_progress(struct reporter *reporter);
+
+/** reporter_config() - says how the image wants to be started. Return: 0; OUTCOME_FAILED */
+nodiscard int reporter_config(struct reporter *reporter, const struct image_config *config,
+                              size_t size, struct err *err);
 
 /** reporter_done() - the last report; @err: NULL when all went well. Return: 0; -errno */
 nodiscard int reporter_done(struct reporter *reporter, const struct err *err);

@@ -40,8 +40,13 @@ struct meter {
     int64_t last_used; /* offset behind the last byte that is not 0 */
 };
 
+/* part: only what lies from offset to end is read; hash: of plain, of a part only */
 struct stream {
     int fd;
+    bool part;
+    int64_t offset;
+    int64_t end;
+    struct sha256 hash;
     struct archive *unpacker; /* compression */
     struct archive *tar;
     struct archive_entry *entry; /* of tar; its own */
@@ -99,6 +104,22 @@ struct stream *stream_new(int fd)
     return stream;
 }
 
+struct stream *stream_new_part(int fd, int64_t offset, int64_t size)
+{
+    struct stream *stream = stream_new(fd);
+    stream->part = true;
+    stream->offset = offset;
+    stream->end = offset + size;
+    sha256_init(&stream->hash);
+    return stream;
+}
+
+void stream_digest(const struct stream *stream, uint8_t ret_digest[SHA256_SIZE])
+{
+    struct sha256 hash = stream->hash;
+    sha256_end(&hash, ret_digest);
+}
+
 void stream_free(struct stream *stream)
 {
     if (stream == NULL)
@@ -145,12 +166,24 @@ int stream_open(struct stream *stream, struct err *err)
     return 0;
 }
 
+static ssize_t read_input(struct stream *stream)
+{
+    size_t size = sizeof(stream->input);
+    if (!stream->part)
+        return read(stream->fd, stream->input, size);
+    if (stream->end - stream->offset < (int64_t)size)
+        size = (size_t)(stream->end - stream->offset);
+    ssize_t got = pread(stream->fd, stream->input, size, stream->offset);
+    stream->offset += got > 0 ? got : 0;
+    return got;
+}
+
 static la_ssize_t read_packed(struct archive *archive, void *data, const void **ret_bytes)
 {
     struct stream *stream = data;
     ssize_t got = -1;
     do {
-        got = read(stream->fd, stream->input, sizeof(stream->input));
+        got = read_input(stream);
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
         archive_set_error(archive, errno, "reading: %s", strerror(errno));
@@ -177,6 +210,8 @@ static la_ssize_t read_plain(struct archive *archive, void *data, const void **r
         return ARCHIVE_FATAL;
     }
     meter_add(&stream->plain, *ret_bytes, size);
+    if (stream->part)
+        sha256_add(&stream->hash, *ret_bytes, size);
     return (la_ssize_t)size;
 }
 
@@ -265,6 +300,11 @@ int stream_data(struct stream *stream, const void **ret_bytes, size_t *ret_size,
     }
     *ret_offset = offset;
     return 1;
+}
+
+bool stream_has_xattrs(const struct stream *stream)
+{
+    return archive_entry_xattr_count(stream->entry) > 0;
 }
 
 bool stream_xattr(struct stream *stream, const char **ret_name, const void **ret_value,

@@ -29,7 +29,10 @@
 
 #define RELAY_SIZE (64U * 1024U)
 
-/* reports: from the child; to_child: closed at the end of the archive; said: its last words */
+/*
+ * reports: from the child; to_child: closed at the end of the archive; said: its last words
+ * configured: the image's settings have come, which they do once
+ */
 struct relay {
     int input;
     int to_child;
@@ -37,6 +40,7 @@ struct relay {
     struct sha256 hash;
     struct reporter reporter;
     struct image_report said;
+    bool configured;
 };
 
 static int child_main(int archive, int reports, int root);
@@ -144,12 +148,38 @@ static void relay_all(struct relay *relay)
     }
 }
 
+/* The image's settings follow their report. Its size is the child's word, held against its form. */
+static bool take_config(struct relay *relay)
+{
+    static union {
+        struct image_config config;
+        char bytes[IMAGE_CONFIG_SIZE_MAX];
+    } came;
+    struct err err;
+    ssize_t got = fd_read_full(relay->reports, &came.config, sizeof(came.config));
+    if (got != (ssize_t)sizeof(came.config) || came.config.strings_len > IMAGE_CONFIG_STRINGS_MAX)
+        return false;
+    size_t rest = came.config.strings_len;
+    got = fd_read_full(relay->reports, came.bytes + sizeof(came.config), rest);
+    return got == (ssize_t)rest &&
+           image_config_check(&came.config, sizeof(came.config) + rest) == 0 &&
+           reporter_config(&relay->reporter, &came.config, sizeof(came.config) + rest, &err) == 0;
+}
+
 /* Return: false when the child has said its last word */
 static bool take_report(struct relay *relay)
 {
     struct image_report *ours = &relay->reporter.report;
     ssize_t got = fd_read_full(relay->reports, &relay->said, sizeof(relay->said));
     if (got != (ssize_t)sizeof(relay->said) || relay->said.version != IMAGE_VERSION) {
+        relay->said.type = 0;
+        return false;
+    }
+    if (relay->said.type == IMAGE_CONFIG) {
+        if (!relay->configured && take_config(relay)) {
+            relay->configured = true;
+            return true;
+        }
         relay->said.type = 0;
         return false;
     }

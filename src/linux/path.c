@@ -76,6 +76,11 @@ int path_create(int dir, const char *name, int flags, mode_t mode)
     return open_beneath(dir, name, flags | make, mode, RESOLVE_STRICT);
 }
 
+int path_temporary(int dir)
+{
+    return open_beneath(dir, ".", O_TMPFILE | O_RDWR, 0600, RESOLVE_STRICT);
+}
+
 int path_mkdir(int dir, const char *name, mode_t mode)
 {
     int rc = check_component(name);

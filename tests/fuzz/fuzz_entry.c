@@ -71,10 +71,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     entry.uid = (int64_t)bytes[4] << 9;
     entry.gid = (int64_t)bytes[5] - 1;
     entry.size_bytes = (int64_t)bytes[6] - 1;
-    if (entry_check(&entry, &plan, &err) == 0) {
+    enum entry_rules rules = bytes[1] & 4 ? ENTRY_LAYER : ENTRY_ROOT_FS;
+    if (entry_check(&entry, rules, &plan, &err) == 0) {
         promise_clean(plan.path);
         PROMISE(plan.uid < BLOCK_COUNT && plan.gid < BLOCK_COUNT && plan.mode <= 07777);
-        PROMISE(plan.path[0] || plan.kind == ENTRY_DIRECTORY);
+        PROMISE(plan.path[0] || plan.kind == ENTRY_DIRECTORY || plan.kind == ENTRY_OPAQUE);
+        PROMISE(plan.kind < ENTRY_WHITEOUT || rules == ENTRY_LAYER);
         if (plan.kind == ENTRY_HARDLINK)
             promise_clean(plan.target);
     } else {

@@ -16,7 +16,7 @@ static void entry_is_plain(const struct entry *entry)
 {
     static struct entry_plan plan;
     struct err err = {.text = ""};
-    if (entry_check(entry, &plan, &err) != 0) {
+    if (entry_check(entry, ENTRY_ROOT_FS, &plan, &err) != 0) {
         PROMISE(err.outcome == OUTCOME_FAILED && err.text[0] && !strchr(err.text, '\n'));
         return;
     }

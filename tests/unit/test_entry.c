@@ -90,7 +90,7 @@ static void kinds(void **state)
 
         entry.type = table[i].type;
         entry.mode = 0104755;
-        assert_int_equal(entry_check(&entry, &plan, &err), 0);
+        assert_int_equal(entry_check(&entry, ENTRY_ROOT_FS, &plan, &err), 0);
         assert_int_equal(plan.kind, table[i].kind);
         assert_int_equal(plan.mode, 04755);
         assert_string_equal(plan.path, "dev/x");
@@ -105,12 +105,12 @@ static void links(void **state)
     (void)state;
     entry.type = S_IFLNK;
     entry.symlink = "../../etc/shadow"; /* it means something inside only */
-    assert_int_equal(entry_check(&entry, &plan, &err), 0);
+    assert_int_equal(entry_check(&entry, ENTRY_ROOT_FS, &plan, &err), 0);
     assert_int_equal(plan.kind, ENTRY_SYMLINK);
     assert_string_equal(plan.target, "../../etc/shadow");
     entry = file_entry("a");
     entry.hardlink = "/usr/./bin/b";
-    assert_int_equal(entry_check(&entry, &plan, &err), 0);
+    assert_int_equal(entry_check(&entry, ENTRY_ROOT_FS, &plan, &err), 0);
     assert_int_equal(plan.kind, ENTRY_HARDLINK);
     assert_string_equal(plan.target, "usr/bin/b");
 }
@@ -147,7 +147,8 @@ static void refused(void **state)
     for (i = 0; i < ARRAY_LEN(table); i++) {
         struct err err = {.text = ""};
 
-        if (entry_check(&table[i].entry, &plan, &err) != OUTCOME_FAILED || !err.text[0])
+        if (entry_check(&table[i].entry, ENTRY_ROOT_FS, &plan, &err) != OUTCOME_FAILED ||
+            !err.text[0])
             fail_msg("%s passed", table[i].what);
     }
 }
@@ -158,7 +159,7 @@ static void a_name_cannot_move_the_cursor(void **state)
     struct err err = {.text = ""};
 
     (void)state;
-    assert_int_equal(entry_check(&entry, &plan, &err), OUTCOME_FAILED);
+    assert_int_equal(entry_check(&entry, ENTRY_ROOT_FS, &plan, &err), OUTCOME_FAILED);
     assert_null(strchr(err.text, '\033'));
 }
 
