@@ -18,7 +18,7 @@ int main(void)
     static struct run run;
     static void (*const become[])(struct run * run) = {
         [JOB_START] = run_start,  [JOB_JOIN] = run_join,    [JOB_MOVE] = run_move,
-        [JOB_UNPACK] = run_image, [JOB_REMOVE] = run_image,
+        [JOB_UNPACK] = run_image, [JOB_REMOVE] = run_image, [JOB_SOCKETS] = run_sockets,
     };
     /* Nobody of the same ids may look into this process until it executes something else. */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

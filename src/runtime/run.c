@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ static _Alignas(struct plan) uint8_t message[sizeof(struct job) + PLAN_SIZE_MAX]
 static int check_job(const struct job *job, size_t size);
 static int take_fds(struct run *run, struct frame_fds *fds);
 static int find_body(struct run *run);
+static int check_sockets(const struct job_sockets *sockets);
 
 void run_receive(struct run *run)
 {
@@ -77,6 +79,9 @@ static int find_body(struct run *run)
         size -= offsetof(struct plan, command);
     } else if (run->job.kind == JOB_JOIN) {
         run->command = body;
+    } else if (run->job.kind == JOB_SOCKETS) {
+        run->sockets = body;
+        return size == sizeof(*run->sockets) ? check_sockets(run->sockets) : -EPROTO;
     } else {
         return size == 0 ? 0 : -EPROTO;
     }
@@ -84,11 +89,30 @@ static int find_body(struct run *run)
     return command_check(run->command, size, &err) == 0 ? 0 : -EPROTO;
 }
 
+static int check_sockets(const struct job_sockets *sockets)
+{
+    if (sockets->what < SOCKETS_LOOK || sockets->what > SOCKETS_CUT_CLIENT)
+        return -EPROTO;
+    if (sockets->protocol != IPPROTO_TCP && sockets->protocol != IPPROTO_UDP)
+        return -EPROTO;
+    if (sockets->port == 0) /* it would mean any */
+        return -EPROTO;
+    return sockets->peer_count <= ARRAY_LEN(sockets->peer) ? 0 : -EPROTO;
+}
+
 void run_say(enum ready_stage stage, pid_t pid, int fd)
 {
     const struct ready ready = {.version = JOB_VERSION, .stage = stage, .pid = pid};
     /* Without a monitor the next read of the channel ends us. */
     if (frame_send(SPAWN_CHANNEL_FD, &ready, sizeof(ready), NULL, 0, &fd, fd >= 0 ? 1 : 0) < 0)
+        return;
+}
+
+void run_say_numbers(enum ready_stage stage, const uint32_t number[2])
+{
+    const struct ready ready = {
+        .version = JOB_VERSION, .stage = stage, .number = {number[0], number[1]}};
+    if (frame_send(SPAWN_CHANNEL_FD, &ready, sizeof(ready), NULL, 0, NULL, 0) < 0)
         return;
 }
 

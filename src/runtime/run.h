@@ -24,8 +24,9 @@
  */
 struct run {
     struct job job;
-    const struct plan *plan;       /* JOB_START */
-    const struct command *command; /* JOB_START, JOB_JOIN */
+    const struct plan *plan;           /* JOB_START */
+    const struct command *command;     /* JOB_START, JOB_JOIN */
+    const struct job_sockets *sockets; /* JOB_SOCKETS */
     int fd[JOB_FD_CGROUP];
     int cgroup[JOB_CGROUPS_MAX];
     int null;
@@ -51,6 +52,9 @@ void run_receive(struct run *run);
 /** run_say() - tells the monitor about @stage; a monitor that is gone is not an error here */
 void run_say(enum ready_stage stage, pid_t pid, int fd);
 
+/** run_say_numbers() - tells the monitor what was counted */
+void run_say_numbers(enum ready_stage stage, const uint32_t number[2]);
+
 /** run_fail() - reports @negative_errno at @stage and ends the process */
 noreturn_fn void run_fail(enum ready_stage stage, int negative_errno);
 
@@ -69,10 +73,11 @@ static inline bool run_without(const struct run *run, enum ablate control)
     return (run->job.without & (uint32_t)control) != 0;
 }
 
-/* What a kind of job does: instance.c, join.c, image.c. */
+/* What a kind of job does: instance.c, join.c, image.c, sockets.c. */
 noreturn_fn void run_start(struct run *run);
 noreturn_fn void run_join(struct run *run);
 noreturn_fn void run_move(struct run *run);
 noreturn_fn void run_image(struct run *run);
+noreturn_fn void run_sockets(struct run *run);
 
 #endif
