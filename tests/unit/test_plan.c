@@ -152,7 +152,7 @@ static void spoil_big(struct plan *plan, struct sample *sample)
 SPOIL_FIELD(spoil_version, version, 2)
 SPOIL_FIELD(spoil_kind, kind, 3)
 SPOIL_FIELD(spoil_no_kind, kind, 0)
-SPOIL_FIELD(spoil_flags, flags, 8)
+SPOIL_FIELD(spoil_flags, flags, 16)
 SPOIL_FIELD(spoil_filter, filter, PLAN_FILTER_UNPACK)
 SPOIL_FIELD(spoil_no_filter, filter, 0)
 SPOIL_FIELD(spoil_owner, owner_uid, SAMPLE_UID + 1)
@@ -178,7 +178,7 @@ static const struct broken_plan broken_plans[] = {
     {"version", spoil_version, OUTCOME_USAGE, "version 2"},
     {"kind", spoil_kind, OUTCOME_USAGE, "kind 3"},
     {"no kind", spoil_no_kind, OUTCOME_USAGE, "kind 0"},
-    {"flags", spoil_flags, OUTCOME_USAGE, "flags 0x8"},
+    {"flags", spoil_flags, OUTCOME_USAGE, "flags 0x10"},
     {"the image job's filter", spoil_filter, OUTCOME_NOT_PERMITTED, "filter 2"},
     {"no filter", spoil_no_filter, OUTCOME_NOT_PERMITTED, "filter 0"},
     {"another owner", spoil_owner, OUTCOME_NOT_PERMITTED, "uid 1002"},
