@@ -119,7 +119,7 @@ const struct view_instance *view_instance(const struct view_user *user, const ch
 static int apply_user(struct view *view, const struct event *event)
 {
     struct view_user *user = find_user(view, event->uid);
-    if (!str_is_name(event->name))
+    if (!order_is_user(event->name))
         return -EPROTO;
     if (user == NULL) {
         view->users = mem_grow(view->users, view->user_count + 1, sizeof(*view->users));

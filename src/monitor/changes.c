@@ -207,7 +207,7 @@ void changes_replay(struct monitor *monitor, const struct record *record)
         struct unfinished *ended = *place;
         *place = ended->next;
         mem_cleanup(&ended);
-    } else if (record->phase == RECORD_INTENT && *place == NULL && str_is_name(record->name)) {
+    } else if (record->phase == RECORD_INTENT && *place == NULL && order_is_user(record->name)) {
         *place = mem_new(1, sizeof(**place));
         **place = (struct unfinished){
             .type = (enum record_type)record->type,

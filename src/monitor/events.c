@@ -26,7 +26,8 @@ static void on_channel(struct loop_source *source, uint32_t events, void *data);
 static void pump(struct monitor *monitor);
 static int send_gone(struct events *events);
 static int send_marked(struct events *events);
-static int send_event(struct events *events, const struct event *event);
+static int send_event(struct events *events, const struct event *event, const void *body,
+                      size_t body_size);
 static void unmark(struct events *events, struct event_item *item);
 static void detach(struct monitor *monitor);
 
@@ -58,7 +59,7 @@ void events_attach(struct monitor *monitor, int channel)
         if (user->disk.bytes > 0)
             events_mark(monitor, &user->disk.event);
         for (struct image *image = user->images; image != NULL; image = image->next)
-            events_mark(monitor, &image->event);
+            image_mark(image);
         for (struct instance *instance = user->instances; instance != NULL;
              instance = instance->next)
             events_mark(monitor, &instance->event);
@@ -136,7 +137,7 @@ static void pump(struct monitor *monitor)
     if (rc == 0)
         rc = send_marked(events);
     if (rc == 0 && !events->synced) {
-        rc = send_event(events, &synced);
+        rc = send_event(events, &synced, NULL, 0);
         events->synced = rc == 0;
     }
     if (rc < 0 && rc != -EAGAIN) {
@@ -155,7 +156,7 @@ static int send_gone(struct events *events)
 {
     while (events->gone != NULL) {
         struct event_gone *gone = events->gone;
-        int rc = send_event(events, &gone->event);
+        int rc = send_event(events, &gone->event, NULL, 0);
         if (rc < 0)
             return rc;
         events->gone = gone->next;
@@ -171,7 +172,7 @@ static int send_marked(struct events *events)
         struct event event = {.exit_code = -1};
         events->first->describe(events->first, &event);
         event.version = EVENT_VERSION;
-        int rc = send_event(events, &event);
+        int rc = send_event(events, &event, events->first->body, events->first->body_size);
         if (rc < 0)
             return rc;
         unmark(events, events->first);
@@ -179,9 +180,10 @@ static int send_marked(struct events *events)
     return 0;
 }
 
-static int send_event(struct events *events, const struct event *event)
+static int send_event(struct events *events, const struct event *event, const void *body,
+                      size_t body_size)
 {
-    return frame_send(events->source.fd, event, sizeof(*event), NULL, 0, NULL, 0);
+    return frame_send(events->source.fd, event, sizeof(*event), body, body_size, NULL, 0);
 }
 
 static void unmark(struct events *events, struct event_item *item)

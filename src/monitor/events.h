@@ -21,6 +21,8 @@ struct event_item {
     struct event_item *previous;
     bool marked;
     void (*describe)(const struct event_item *item, struct event *ret_event);
+    const void *body; /* what follows the event: body_size bytes of the item's owner; may be NULL */
+    size_t body_size;
 };
 
 /* The struct of @type whose member `event` is @item. */

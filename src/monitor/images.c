@@ -39,11 +39,14 @@
 #define NOTE_EVERY_S 5U
 #define SIZE_TEXT    32U
 #define LOOK_MS      1000U /* how soon it is seen that a client is gone */
+#define REPORTS_MAX  64U   /* read in one turn: the others have theirs */
 
 /*
  * An archive on its way. pipe: croft-image's standard output
  * done, data: who hears of it when there is no request
  * result:     the last report; type IMAGE_DONE: it is whole
+ * config:     what it said about how it wants to be started, config_size bytes
+ * nonsense:   it said what is no report, and is not listened to any more
  * look:       for a client that hung up; abandoned: one did
  */
 struct import {
@@ -58,12 +61,14 @@ struct import {
     struct runner *runner;
     struct loop_source pipe;
     struct image_report result;
+    _Alignas(struct image_config) uint8_t config[IMAGE_CONFIG_SIZE_MAX];
+    size_t config_size;
+    bool nonsense;
     struct loop_timer look;
     bool abandoned;
     uint64_t noted_boot_ns;
 };
 
-static void describe(const struct event_item *item, struct event *ret_event);
 static int check_room(const struct user *user, const char *name, struct err *err);
 static int import_begin(struct import *import, int archive, struct err *err);
 static int import_start(struct import *import, int archive);
@@ -73,7 +78,8 @@ static void import_ended(void *data, struct exit_status status);
 static void import_look_later(struct import *import);
 static void on_look(void *data);
 static void on_report(struct loop_source *source, uint32_t events, void *data);
-static void read_reports(struct import *import);
+static bool read_report(struct import *import);
+static bool read_config(struct import *import);
 static void note_progress(struct import *import);
 static int import_result(const struct import *import, struct exit_status status, struct err *err);
 static int import_keep(struct import *import, struct err *err);
@@ -86,58 +92,6 @@ static const struct runner_calls IMPORT_CALLS = {
     .failed = import_failed,
     .ended = import_ended,
 };
-
-struct image *images_by_name(const struct user *user, const char *name)
-{
-    struct image *image = user->images;
-    while (image != NULL && strcmp(image->name, name) != 0)
-        image = image->next;
-    return image;
-}
-
-bool images_have_layer(const struct user *user, const uint8_t digest[SHA256_SIZE])
-{
-    const struct image *image = user->images;
-    while (image != NULL && memcmp(image->digest, digest, SHA256_SIZE) != 0)
-        image = image->next;
-    return image != NULL;
-}
-
-size_t images_count(const struct user *user)
-{
-    size_t count = 0;
-    for (const struct image *image = user->images; image != NULL; image = image->next)
-        count++;
-    return count;
-}
-
-struct image *image_set(struct user *user, const char *name, const uint8_t digest[SHA256_SIZE])
-{
-    struct image *image = images_by_name(user, name);
-
-    if (image == NULL) {
-        image = mem_new(1, sizeof(*image));
-        image->user = user;
-        image->event.describe = describe;
-        if (str_copy(image->name, sizeof(image->name), name) < 0)
-            croft_bug("an image's name is longer than a name");
-        image->next = user->images;
-        user->images = image;
-    }
-    memcpy(image->digest, digest, SHA256_SIZE);
-    return image;
-}
-
-void image_drop(struct image *image)
-{
-    struct image **place = &image->user->images;
-
-    events_gone(image->user->monitor, &image->event, EVENT_IMAGE_GONE);
-    while (*place != image)
-        place = &(*place)->next;
-    *place = image->next;
-    mem_cleanup(&image);
-}
 
 void images_forget_layer(struct user *user, const uint8_t digest[SHA256_SIZE])
 {
@@ -265,21 +219,6 @@ int image_order_remove(struct request *request, struct user *user, struct err *e
     return 0;
 }
 
-static void describe(const struct event_item *item, struct event *ret_event)
-{
-    const struct image *image = event_owner(item, struct image);
-
-    *ret_event = (struct event){
-        .type = EVENT_IMAGE,
-        .uid = image->user->uid,
-        .exit_code = -1,
-        .wall_ns = image->wall_ns,
-        .number = image->bytes,
-    };
-    memcpy(ret_event->name, image->name, sizeof(ret_event->name));
-    memcpy(ret_event->digest, image->digest, sizeof(ret_event->digest));
-}
-
 /* What is on its way counts too: else many begun at once would all become images. */
 static int check_room(const struct user *user, const char *name, struct err *err)
 {
@@ -307,7 +246,9 @@ static int import_begin(struct import *import, int archive, struct err *err)
 {
     struct user *user = import->user;
     const struct chain_entry intent = {
-        .type = RECORD_IMAGE_IMPORT, .actor_uid = user->uid, .name = import->name};
+        .type = RECORD_IMAGE_IMPORT,
+        .actor_uid = import->request != NULL ? import->request->peer.uid : user->uid,
+        .name = import->name};
 
     int rc = user_need(user, err);
     if (rc == 0)
@@ -382,7 +323,8 @@ static void import_ended(void *data, struct exit_status status)
     struct import *import = data;
     struct err err;
 
-    read_reports(import); /* the last one may be unread */
+    while (read_report(import)) /* the last ones may be unread */
+        continue;
     int rc = import_result(import, status, &err);
     if (rc == 0)
         rc = import_keep(import, &err);
@@ -411,25 +353,53 @@ static void on_report(struct loop_source *source, uint32_t events, void *data)
     struct import *import = data;
 
     if (events & EPOLLIN)
-        read_reports(import);
+        for (unsigned int i = 0; i < REPORTS_MAX && read_report(import); i++)
+            continue;
     else
         loop_remove(import->user->monitor->loop, source); /* its end says the rest */
 }
 
-static void read_reports(struct import *import)
+/* Return: false: there is none now, or none will be believed any more */
+static bool read_report(struct import *import)
 {
     struct image_report report;
 
-    while (import->pipe.fd >= 0 &&
-           read(import->pipe.fd, &report, sizeof(report)) == sizeof(report)) {
-        if (report.version != IMAGE_VERSION || import->result.type == IMAGE_DONE)
-            continue;
+    if (import->pipe.fd < 0 || import->nonsense)
+        return false;
+    ssize_t got = read(import->pipe.fd, &report, sizeof(report));
+    if (got <= 0)
+        return false;
+    if (got != (ssize_t)sizeof(report) || report.version != IMAGE_VERSION ||
+        import->result.type == IMAGE_DONE) {
+        import->nonsense = true;
+    } else if (report.type == IMAGE_CONFIG) {
+        import->nonsense = !read_config(import);
+    } else {
         report.text[sizeof(report.text) - 1] = '\0';
         str_printable(report.text);
         import->result = report;
         if (report.type == IMAGE_PROGRESS)
             note_progress(import);
     }
+    if (import->nonsense)
+        loop_remove(import->user->monitor->loop, &import->pipe);
+    return !import->nonsense;
+}
+
+/* It came with the report, in one write. */
+static bool read_config(struct import *import)
+{
+    const struct image_config *config = (const struct image_config *)(const void *)import->config;
+    ssize_t got = read(import->pipe.fd, import->config, sizeof(*config));
+
+    if (got != (ssize_t)sizeof(*config) || import->config_size != 0 ||
+        config->strings_len > IMAGE_CONFIG_STRINGS_MAX)
+        return false;
+    got = read(import->pipe.fd, import->config + sizeof(*config), config->strings_len);
+    if (got != (ssize_t)config->strings_len)
+        return false;
+    import->config_size = sizeof(*config) + config->strings_len;
+    return image_config_check(config, import->config_size) == 0;
 }
 
 static void note_progress(struct import *import)
@@ -453,6 +423,9 @@ static int import_result(const struct import *import, struct exit_status status,
 {
     const struct image_report *result = &import->result;
 
+    if (import->nonsense)
+        return err_set(err, OUTCOME_FAILED, "image %s: unpacking said what cannot be understood",
+                       import->name);
     if (result->type != IMAGE_DONE && import->abandoned)
         return err_set(err, OUTCOME_FAILED, "image %s: who imported it hung up", import->name);
     if (result->type != IMAGE_DONE && status.signal != 0)
@@ -475,6 +448,7 @@ static int import_keep(struct import *import, struct err *err)
 {
     struct user *user = import->user;
     const uint8_t *digest = import->result.digest;
+    uint8_t payload[SHA256_SIZE + IMAGE_CONFIG_SIZE_MAX];
     char hex[HEX_SIZE];
 
     auto_close stage = volume_dir(user, "stage");
@@ -495,11 +469,14 @@ static int import_keep(struct import *import, struct err *err)
     image->bytes = import->result.bytes;
     image->entries = import->result.entries;
     image->wall_ns = clock_wall_ns();
-    events_mark(user->monitor, &image->event);
+    image_set_config(image, import->config, import->config_size);
+    image_mark(image);
+    memcpy(payload, image->digest, SHA256_SIZE);
+    memcpy(payload + SHA256_SIZE, import->config, import->config_size);
     const struct chain_entry outcome = {
         .number = {image->entries, image->bytes},
-        .payload = image->digest,
-        .payload_size = SHA256_SIZE,
+        .payload = payload,
+        .payload_size = SHA256_SIZE + import->config_size,
     };
     deed_end(user->monitor, &import->deed, DURABLE_NOW, NULL, &outcome);
     if (old != NULL)

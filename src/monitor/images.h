@@ -9,22 +9,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct image_config;
 struct request;
 struct user;
 
 /*
  * A name for a layer. Several names may stand for one layer; layers/DIGEST goes with the last.
  * bytes, entries: as unpacked, for people
+ * config: what it says about how it wants to be started; NULL: nothing. config_event tells of it
  */
 struct image {
     struct user *user;
     struct image *next;
     struct event_item event;
+    struct event_item config_event;
     char name[NAME_SIZE];
     uint8_t digest[SHA256_SIZE];
     uint64_t bytes;
     uint64_t entries;
     uint64_t wall_ns;
+    struct image_config *config;
+    size_t config_size;
 };
 
 #define IMAGE_BUILT_IN "busybox"
@@ -35,6 +40,13 @@ size_t images_count(const struct user *user);
 
 /** image_set() - gives @name to a layer, new or instead of another. Never NULL */
 struct image *image_set(struct user *user, const char *name, const uint8_t digest[SHA256_SIZE]);
+
+/** image_set_config() - what @image says about itself: @size bytes, copied; 0, or malformed: nothing
+ */
+void image_set_config(struct image *image, const void *config, size_t size);
+
+/** image_mark() - croftd is told of it, new or changed */
+void image_mark(struct image *image);
 
 /** image_drop() - takes it out of the list and frees it */
 void image_drop(struct image *image);

@@ -9,7 +9,9 @@
  * untrusted caller stands over the handler.
  *
  * A user's handler gets the user whom the peer is, never one that the order names: so there is no
- * order by which one user could speak about what is another's.
+ * order by which one user could speak about what is another's. The one exception is no person: with
+ * ORDER_SYSTEM an admin speaks about the machines and images of SYSTEM_USER, in which images are
+ * built; he is the actor in its records.
  */
 #include "monitor/orders.h"
 
@@ -27,9 +29,33 @@
 
 static int order_signal(struct request *request, struct user *user, struct err *err);
 static int order_host_status(struct request *request, struct user *user, struct err *err);
+/* Whose things the order is about: the peer's own, and what ORDER_SYSTEM is for. */
+static int find_subject(const struct request *request, struct user *peer, struct user **ret_subject,
+                        struct err *err)
+{
+    if (!(request->order.flags & ORDER_SYSTEM)) {
+        *ret_subject = peer;
+        return 0;
+    }
+    if (peer == NULL && !request->peer.admin)
+        return order_stranger(&request->peer, err);
+    if (!request->peer.admin)
+        return err_set(err, OUTCOME_NOT_PERMITTED,
+                       "the machines and images of the user %s are for root and the members of "
+                       "croft-admin",
+                       SYSTEM_USER);
+    *ret_subject = users_by_name(request->monitor, SYSTEM_USER);
+    if (*ret_subject == NULL || (*ret_subject)->state == USER_ADDING)
+        return err_set(err, OUTCOME_NOT_FOUND,
+                       "there is no user %s yet: croft image build makes it", SYSTEM_USER);
+    return 0;
+}
+
 static int check_who(const struct request *request, const struct order_rule *rule,
                      const struct user *user, struct err *err);
 static int check_user(const struct user *user, uint32_t type, struct err *err);
+static int find_subject(const struct request *request, struct user *peer, struct user **ret_subject,
+                        struct err *err);
 static void record_refusal(struct request *request, const struct order_rule *rule,
                            struct user *user, const struct err *err);
 
@@ -67,12 +93,15 @@ int order_handle(struct request *request, struct err *err)
     uint32_t type = request->order.type;
     const struct order_rule *rule = &order_rules[type];
     struct user *user = users_by_uid(monitor, request->peer.uid);
+    struct user *subject = user;
 
-    int rc = check_who(request, rule, user, err);
+    int rc = find_subject(request, user, &subject, err);
+    if (rc == 0)
+        rc = check_who(request, rule, subject, err);
     if (rc == 0 && monitor->stopping && type != ORDER_HOST_STATUS)
         rc = err_set(err, OUTCOME_HOST_CANNOT, "Croft is stopping");
     if (rc == 0 && rule->who == WHO_USER)
-        rc = check_user(user, type, err);
+        rc = check_user(subject, type, err);
     /* A connection runs one command at a time: a second would take the first one's place, and the
      * first would end at a client that is no more. */
     if (rc == 0 && (type == ORDER_RUN || type == ORDER_EXEC) && request->client != NULL &&
@@ -80,7 +109,7 @@ int order_handle(struct request *request, struct err *err)
         rc = err_set(err, OUTCOME_USAGE,
                      "this connection runs a command already; open another for a second one");
     if (rc == 0)
-        rc = rule->handle(request, user, err);
+        rc = rule->handle(request, subject, err);
     if (rc == OUTCOME_NOT_PERMITTED)
         record_refusal(request, rule, user, err);
     return rc;

@@ -324,6 +324,10 @@ static void replay_host(const struct record *record, const void *payload, size_t
         user->head.seq = record->number[0];
         memcpy(user->head.hash, payload, SHA256_SIZE);
         break;
+    case RECORD_HOST_NETWORK:
+        if (is_ok)
+            network_recorded(monitor, payload, payload_size);
+        break;
     case RECORD_HOST_START:
     case RECORD_HOST_STOP:
     case RECORD_LAUNCH:
@@ -336,7 +340,6 @@ static void replay_host(const struct record *record, const void *payload, size_t
     case RECORD_IMAGE_REMOVE:
     case RECORD_ENDED:
     case RECORD_LOGIN:
-    case RECORD_HOST_NETWORK:
     case RECORD_GRANT:
     case RECORD_GRANT_END:
     case RECORD_ASK:
@@ -349,7 +352,7 @@ static void replay_host(const struct record *record, const void *payload, size_t
 static void replay_user_added(struct monitor *monitor, const struct record *record,
                               const struct record_user *added)
 {
-    if (!str_is_name(record->name) || added->uid == 0 || added->slot >= USERS_MAX)
+    if (!order_is_user(record->name) || added->uid == 0 || added->slot >= USERS_MAX)
         return;
     struct user *user = user_new(monitor, record->name, USER_ACTIVE);
     user_fill(user, added);
@@ -449,10 +452,12 @@ static void replay_image(struct user *user, const struct record *record, const v
             image_drop(image);
         return;
     }
-    if (payload_size != sizeof(digest) || !str_is_name(record->name))
+    if (payload_size < sizeof(digest) || !str_is_name(record->name))
         return;
     memcpy(digest, payload, sizeof(digest));
     image = image_set(user, record->name, digest);
+    image_set_config(image, (const uint8_t *)payload + sizeof(digest),
+                     payload_size - sizeof(digest));
     image->entries = record->number[0];
     image->bytes = record->number[1];
     image->wall_ns = record->wall_ns;

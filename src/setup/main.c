@@ -87,7 +87,7 @@ static int receive(struct err *err)
         return err_set(err, OUTCOME_USAGE, "croft-setup: a malformed request");
     if (setup->type == SETUP_IDENTIFY)
         return 0;
-    if (!str_terminated(setup->name, sizeof(setup->name)) || !str_is_name(setup->name))
+    if (!str_terminated(setup->name, sizeof(setup->name)) || !order_is_user(setup->name))
         return err_set(err, OUTCOME_USAGE, "croft-setup: not a user's name");
     return setup->type == SETUP_USER_ADD ? check_ids(setup, err) : 0;
 }

@@ -36,6 +36,7 @@ struct order_form {
     enum order_body body;
     bool has_name;     /* struct order's name is needed */
     bool may_have_name;
+    bool about_user; /* its name is a user's */
     uint32_t flags;    /* that may be set */
     uint32_t fd_count; /* of an order without a terminal */
     uint64_t number_min;
@@ -43,9 +44,12 @@ struct order_form {
 };
 
 static const struct order_form order_forms[ORDER_TYPE_COUNT] = {
-    [ORDER_USER_ADD] = {.name = "user add", .body = BODY_USER, .has_name = true},
-    [ORDER_USER_SET] = {.name = "user set", .body = BODY_USER, .has_name = true},
-    [ORDER_USER_REMOVE] = {.name = "user rm", .has_name = true, .flags = ORDER_PURGE},
+    [ORDER_USER_ADD] =
+        {.name = "user add", .body = BODY_USER, .has_name = true, .about_user = true},
+    [ORDER_USER_SET] =
+        {.name = "user set", .body = BODY_USER, .has_name = true, .about_user = true},
+    [ORDER_USER_REMOVE] =
+        {.name = "user rm", .has_name = true, .about_user = true, .flags = ORDER_PURGE},
     [ORDER_LAUNCH] = {.name = "launch", .body = BODY_PLAN, .flags = ORDER_SYSTEM},
     [ORDER_RUN] = {.name = "run",
                    .body = BODY_PLAN,
@@ -127,6 +131,11 @@ int order_check(const struct order *order, size_t size, size_t fd_count, struct 
     return 0;
 }
 
+bool order_is_user(const char *name)
+{
+    return str_is_name(name) || strcmp(name, SYSTEM_USER) == 0;
+}
+
 const char *order_name(uint32_t type)
 {
     if (type == 0 || type >= ORDER_TYPE_COUNT)
@@ -150,7 +159,7 @@ static int order_head_check(const struct order *head, const struct order_form *f
         return err_set(err, OUTCOME_USAGE, "order %s: the name has no end", form->name);
     if (form->may_have_name && head->name[0] == '\0')
         return 0;
-    if (form->body == BODY_USER && strcmp(head->name, SYSTEM_USER) == 0)
+    if (form->about_user && order_is_user(head->name))
         return 0;
     if (form->has_name || form->may_have_name ? !str_is_name(head->name) : head->name[0] != '\0')
         return err_set(err, OUTCOME_USAGE, "order %s: '%s' cannot be its name; give %s", form->name,

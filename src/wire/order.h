@@ -12,6 +12,7 @@
 #include "wire/grant.h"
 #include "wire/net.h"
 #include "wire/plan.h"
+#include <stdbool.h>
 
 #define ORDER_VERSION 1U
 
@@ -163,6 +164,9 @@ _Static_assert(sizeof(struct reply_user) == 88, "wire layout");
  * Return: 0; OUTCOME_USAGE with a sentence
  */
 nodiscard int order_check(const struct order *order, size_t size, size_t fd_count, struct err *err);
+
+/** order_is_user() - whether @name may be a user's: a name, or SYSTEM_USER */
+bool order_is_user(const char *name);
 
 /** order_name() - "exec", "user add"...: for records and messages. Return: never NULL */
 const char *order_name(uint32_t type);
