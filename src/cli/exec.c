@@ -31,8 +31,7 @@
 /* Of another user's croft-init makes the right one. */
 #define DEFAULT_HOME "HOME=/root"
 /* A login begins in its home directory where there is one, and is then exactly that shell. */
-#define LOGIN_SHELL                                                                                \
-    "cd 2>/dev/null; [ -x /bin/bash ] && exec /bin/bash -l; exec /bin/sh -l"
+#define LOGIN_SHELL "cd 2>/dev/null; [ -x /bin/bash ] && exec /bin/bash -l; exec /bin/sh -l"
 #define LOGIN_STRING                                                                               \
     "cd 2>/dev/null; [ -x /bin/bash ] && exec /bin/bash -c \"$1\"; exec /bin/sh -c \"$1\""
 

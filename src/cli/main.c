@@ -95,13 +95,18 @@ static const struct verb verbs[] = {
      "what was done, and by whom"},
     {"user add", NULL, verb_user_add, false, "admin",
      "[--cpus N] [--memory SIZE] [--memory-min SIZE] [--pids N] [--disk SIZE] [--inodes N] "
-     "[--key FILE.pub] [--json] NAME",
+     "[--net SIZE|none] [--packets N] [--connections N] [--lan yes|no] [--key FILE.pub] [--json] "
+     "NAME",
      "add a user"},
     {"user set", NULL, verb_user_set, false, "admin",
-     "[--cpus N|all] [--memory SIZE] [--memory-min SIZE] [--pids N] [--key FILE.pub] [--json] NAME",
+     "[--cpus N|all] [--memory SIZE] [--memory-min SIZE] [--pids N] [--net SIZE|none] [--packets "
+     "N] "
+     "[--connections N] [--lan yes|no] [--key FILE.pub] [--json] NAME",
      "change a user's limits or key, at once"},
     {"user ls", "user list", verb_user_ls, false, "user", "[--json]",
      "list the users (who is no admin: herself)"},
+    {"user info", NULL, verb_user_info, false, "user", "[--json] [NAME]",
+     "what one user has and uses (who is no admin: herself)"},
     {"user rm", "user delete", verb_user_rm, false, "admin", "[--purge] [--yes] NAME",
      "remove a user; --purge destroys the disk as well"},
     {"host start", NULL, verb_host_start, false, "root", "", "start Croft on this host"},

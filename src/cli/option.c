@@ -145,6 +145,15 @@ static int take_number(const struct parser *parser, const struct option *option,
                            "--%s %.40s: give a size such as 512M or 2G, from %s to %s",
                            option->name, text, str_size_text(option->min, least, sizeof(least)),
                            str_size_text(option->max, most, sizeof(most)));
+    } else if (option->kind == OPTION_RATE && strcmp(text, "none") == 0) {
+        value = 0;
+    } else if (option->kind == OPTION_RATE) {
+        r = str_size(text, &value);
+        if (r < 0 || value < option->min || value > option->max)
+            return err_set(parser->err, OUTCOME_USAGE,
+                           "--%s %.40s: give bytes a second such as 100M, at least %s, or none for "
+                           "no limit",
+                           option->name, text, str_size_text(option->min, least, sizeof(least)));
     } else {
         r = str_u64(text, option->min, option->max, &value);
         if (r < 0)
@@ -182,9 +191,16 @@ static int take_value(const struct parser *parser, const struct option *option, 
         return 0;
     case OPTION_LIST:
         return take_item(parser, option, text);
+    case OPTION_YES:
+        *(bool *)option->to = strcmp(text, "yes") == 0;
+        if (*(bool *)option->to || strcmp(text, "no") == 0)
+            return 0;
+        return err_set(parser->err, OUTCOME_USAGE, "--%s %.40s: give yes or no", option->name,
+                       text);
     case OPTION_COUNT:
     case OPTION_SIZE:
     case OPTION_CPUS:
+    case OPTION_RATE:
         return take_number(parser, option, text);
     }
     croft_bug("unknown kind of option");

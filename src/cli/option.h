@@ -15,6 +15,8 @@ enum option_kind {
     OPTION_COUNT, /* uint64_t within min..max */
     OPTION_SIZE,  /* uint64_t bytes within min..max: "512M", "2G" */
     OPTION_CPUS,  /* uint64_t thousandths of a CPU: "1.5"; "all" is 0 */
+    OPTION_RATE,  /* uint64_t bytes a second within min..max: "100M"; "none" (no limit) is 0 */
+    OPTION_YES,   /* bool: "yes" or "no" */
     OPTION_LIST,  /* struct option_list: may be given again and again */
 };
 

@@ -151,6 +151,17 @@ char *say_cpus(uint64_t cpu_milli, char *buf, size_t size)
     return buf;
 }
 
+char *say_rate(uint64_t bytes_per_s, char *buf, size_t size)
+{
+    char bytes[32];
+
+    if (bytes_per_s == 0)
+        (void)snprintf(buf, size, "no limit");
+    else
+        (void)snprintf(buf, size, "%s/s", str_size_text(bytes_per_s, bytes, sizeof(bytes)));
+    return buf;
+}
+
 const char *say_outcome(uint32_t outcome)
 {
     static const char *const text[] = {

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "cli/account.h"
 #include "cli/api.h"
 #include "cli/cli.h"
 #include "cli/door.h"
@@ -18,12 +19,33 @@
 #include "cli/option.h"
 #include "cli/say.h"
 
+/* Which bit of enum user_field is which option. */
+enum {
+    FIELD_CPUS,
+    FIELD_MEMORY,
+    FIELD_MEMORY_MIN,
+    FIELD_PIDS,
+    FIELD_DISK,
+    FIELD_INODES,
+    FIELD_KEY,
+    FIELD_NET,
+    FIELD_PACKETS,
+    FIELD_CONNECTIONS,
+    FIELD_LAN,
+    FIELD_COUNT
+};
+_Static_assert(1U << FIELD_LAN == USER_LAN && 1U << FIELD_COUNT == USER_FIELDS_ALL + 1,
+               "in the order of enum user_field");
+
 /* The order, its key, and which fields were given. */
 struct wanted {
     const char *key_file;
     uint64_t cpu_milli;
     uint64_t pids;
-    bool given[6]; /* in the order of enum user_field */
+    uint64_t packets;
+    uint64_t connections;
+    bool lan;
+    bool given[FIELD_COUNT];
     bool json;
     union {
         struct order_user head;
@@ -54,12 +76,22 @@ static int parse_wanted(struct wanted *wanted, int argc, char **argv, const char
     struct user_limits *limits = &wanted->body.head.limits;
     bool *given = wanted->given;
     const struct option options[] = {
-        {0, OPTION_CPUS, "cpus", &wanted->cpu_milli, 0, 0, &given[0]},
-        {0, OPTION_SIZE, "memory", &limits->memory_bytes, MEMORY_MIN_BYTES, INT64_MAX, &given[1]},
-        {0, OPTION_SIZE, "memory-min", &limits->memory_min_bytes, 0, INT64_MAX, &given[2]},
-        {0, OPTION_COUNT, "pids", &wanted->pids, PIDS_MIN, HOST_PID_MAX, &given[3]},
-        {0, OPTION_SIZE, "disk", &limits->disk_bytes, DISK_MIN_BYTES, INT64_MAX, &given[4]},
-        {0, OPTION_COUNT, "inodes", &limits->inodes, INODES_MIN, UINT32_MAX, &given[5]},
+        {0, OPTION_CPUS, "cpus", &wanted->cpu_milli, 0, 0, &given[FIELD_CPUS]},
+        {0, OPTION_SIZE, "memory", &limits->memory_bytes, MEMORY_MIN_BYTES, INT64_MAX,
+         &given[FIELD_MEMORY]},
+        {0, OPTION_SIZE, "memory-min", &limits->memory_min_bytes, 0, INT64_MAX,
+         &given[FIELD_MEMORY_MIN]},
+        {0, OPTION_COUNT, "pids", &wanted->pids, PIDS_MIN, HOST_PID_MAX, &given[FIELD_PIDS]},
+        {0, OPTION_SIZE, "disk", &limits->disk_bytes, DISK_MIN_BYTES, INT64_MAX,
+         &given[FIELD_DISK]},
+        {0, OPTION_COUNT, "inodes", &limits->inodes, INODES_MIN, UINT32_MAX, &given[FIELD_INODES]},
+        {0, OPTION_RATE, "net", &limits->net_bytes_per_s, NET_BYTES_MIN, INT64_MAX,
+         &given[FIELD_NET]},
+        {0, OPTION_COUNT, "packets", &wanted->packets, NET_PACKETS_MIN, UINT32_MAX,
+         &given[FIELD_PACKETS]},
+        {0, OPTION_COUNT, "connections", &wanted->connections, NET_CONNECTIONS_MIN, UINT32_MAX,
+         &given[FIELD_CONNECTIONS]},
+        {0, OPTION_YES, "lan", &wanted->lan, 0, 0, &given[FIELD_LAN]},
         {0, OPTION_TEXT, "key", &wanted->key_file, 0, 0, NULL},
         {0, OPTION_FLAG, "json", &wanted->json, 0, 0, NULL},
     };
@@ -72,6 +104,9 @@ static int parse_wanted(struct wanted *wanted, int argc, char **argv, const char
         return err_set(err, OUTCOME_USAGE, "give the name of one user");
     limits->cpu_milli = (uint32_t)wanted->cpu_milli;
     limits->pids = (uint32_t)wanted->pids;
+    limits->net_packets_per_s = (uint32_t)wanted->packets;
+    limits->net_connections = (uint32_t)wanted->connections;
+    limits->lan = wanted->lan;
     for (unsigned int i = 0; i < ARRAY_LEN(wanted->given); i++)
         wanted->body.head.fields |= wanted->given[i] ? (uint32_t)USER_CPUS << i : 0;
     *ret_name = words.item[0];
@@ -158,16 +193,26 @@ static void print_envelope(const char *name, const struct wanted *wanted,
     say_line("user %s %s: uid %u, for all machines of this user together:", name,
              added ? "added" : "changed", user->uid);
     say_line("  cpus        %-10s %s", say_cpus(limits->cpu_milli, size, sizeof(size)),
-             because(wanted, added, 0, "at equal weight with every other user"));
-    say_line("  memory      %-10s %s", str_size_text(limits->memory_bytes, size, sizeof(size)),
-             because(wanted, added, 1, "a quarter of what the host leaves, at most 2 GiB"));
+             because(wanted, added, FIELD_CPUS, "at equal weight with every other user"));
+    say_line(
+        "  memory      %-10s %s", str_size_text(limits->memory_bytes, size, sizeof(size)),
+        because(wanted, added, FIELD_MEMORY, "a quarter of what the host leaves, at most 2 GiB"));
     say_line("  memory-min  %-10s %s", str_size_text(limits->memory_min_bytes, size, sizeof(size)),
-             because(wanted, added, 2, "nothing promised"));
-    say_line("  pids        %-10u %s", limits->pids, because(wanted, added, 3, "the default"));
+             because(wanted, added, FIELD_MEMORY_MIN, "nothing promised"));
+    say_line("  pids        %-10u %s", limits->pids,
+             because(wanted, added, FIELD_PIDS, "the default"));
     say_line("  disk        %-10s %s", str_size_text(limits->disk_bytes, size, sizeof(size)),
-             because(wanted, added, 4, "a tenth of the free space, at most 10 GiB"));
+             because(wanted, added, FIELD_DISK, "a tenth of the free space, at most 10 GiB"));
     say_line("  inodes      %-10" PRIu64 " %s", limits->inodes,
-             because(wanted, added, 5, "one per 16 KiB"));
+             because(wanted, added, FIELD_INODES, "one per 16 KiB"));
+    say_line("  net         %-10s %s", say_rate(limits->net_bytes_per_s, size, sizeof(size)),
+             because(wanted, added, FIELD_NET, "no limit of bytes a second"));
+    say_line("  packets     %-10u %s", limits->net_packets_per_s,
+             because(wanted, added, FIELD_PACKETS, "a second, each way"));
+    say_line("  connections %-10u %s", limits->net_connections,
+             because(wanted, added, FIELD_CONNECTIONS, "the default"));
+    say_line("  lan         %-10s %s", limits->lan ? "yes" : "no",
+             because(wanted, added, FIELD_LAN, "the host's own networks are closed"));
     say_line("  ids         %u to %u, keeper %u", user->block_first,
              user->block_first + BLOCK_COUNT - 1, user->keeper_id);
     if (added && user->disk_free_before >= limits->disk_bytes)
@@ -182,15 +227,19 @@ static void print_envelope(const char *name, const struct wanted *wanted,
 static json_t *envelope_json(const char *name, const struct reply_user *user)
 {
     const struct user_limits *limits = &user->limits;
-
-    return json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I}}", "name", name, "uid",
-        (json_int_t)user->uid, "gid", (json_int_t)user->gid, "block_first",
-        (json_int_t)user->block_first, "keeper_id", (json_int_t)user->keeper_id, "disk_free_before",
-        (json_int_t)user->disk_free_before, "limits", "memory_bytes",
+    json_t *shown = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "memory_bytes",
         (json_int_t)limits->memory_bytes, "memory_min_bytes", (json_int_t)limits->memory_min_bytes,
         "disk_bytes", (json_int_t)limits->disk_bytes, "inodes", (json_int_t)limits->inodes, "pids",
-        (json_int_t)limits->pids, "cpu_milli", (json_int_t)limits->cpu_milli);
+        (json_int_t)limits->pids, "cpu_milli", (json_int_t)limits->cpu_milli, "net_bytes_per_s",
+        (json_int_t)limits->net_bytes_per_s, "net_packets_per_s",
+        (json_int_t)limits->net_packets_per_s, "net_connections",
+        (json_int_t)limits->net_connections, "lan", limits->lan != 0);
+
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "name", name, "uid",
+                     (json_int_t)user->uid, "gid", (json_int_t)user->gid, "block_first",
+                     (json_int_t)user->block_first, "keeper_id", (json_int_t)user->keeper_id,
+                     "disk_free_before", (json_int_t)user->disk_free_before, "limits", shown);
 }
 
 /* "used of limit"; what the disk holds may not have been asked yet. */
@@ -222,13 +271,15 @@ static void add_user(struct table *table, const json_t *user)
                      api_number(limits, "inodes"));
     else
         table_format(table, "? of %" PRIu64, api_number(limits, "inodes"));
+    table_cell(table, say_rate(api_number(limits, "net_bytes_per_s"), text, sizeof(text)));
+    table_cell(table, json_is_true(json_object_get(limits, "lan")) ? "yes" : "no");
     table_format(table, "%" PRIu64, api_number(user, "block_first"));
 }
 
 int verb_user_ls(const struct cli *cli, int argc, char **argv, struct err *err)
 {
-    static const char *const heads[] = {"NAME", "UID",  "MACHINES", "CPUS",    "MEMORY",
-                                        "PIDS", "DISK", "INODES",   "IDS FROM"};
+    static const char *const heads[] = {"NAME", "UID",    "MACHINES", "CPUS", "MEMORY",  "PIDS",
+                                        "DISK", "INODES", "NET",      "LAN",  "IDS FROM"};
     bool json = false;
     const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
     auto_table table = {0};
@@ -253,6 +304,73 @@ int verb_user_ls(const struct cli *cli, int argc, char **argv, struct err *err)
     table_heads(&table, heads, ARRAY_LEN(heads));
     json_array_foreach(json_object_get(answer, "users"), i, user) add_user(&table, user);
     table_print(&table);
+    return OUTCOME_OK;
+}
+
+/* "41 MiB of 2 GiB", "? of 10 GiB" where it has not been asked yet. */
+static void say_share(const char *what, const json_t *user, const char *key, uint64_t limit)
+{
+    char left[32] = "?";
+    char right[32];
+
+    if (json_object_get(user, key) != NULL)
+        (void)str_size_text(api_number(user, key), left, sizeof(left));
+    say_line("%-12s %s of %s", what, left, str_size_text(limit, right, sizeof(right)));
+}
+
+static void print_user(const json_t *user)
+{
+    const json_t *limits = json_object_get(user, "limits");
+    char text[32];
+
+    say_line("name         %s", api_text(user, "name"));
+    say_line("uid          %" PRIu64, api_number(user, "uid"));
+    say_line("machines     %" PRIu64, api_number(user, "machines"));
+    say_line("cpus         %s", say_cpus(api_number(limits, "cpu_milli"), text, sizeof(text)));
+    say_share("memory", user, "memory_bytes", api_number(limits, "memory_bytes"));
+    say_line("memory-min   %s",
+             str_size_text(api_number(limits, "memory_min_bytes"), text, sizeof(text)));
+    say_line("pids         %" PRIu64 " of %" PRIu64, api_number(user, "pids"),
+             api_number(limits, "pids"));
+    say_share("disk", user, "disk_used_bytes", api_number(limits, "disk_bytes"));
+    say_line("inodes       %" PRIu64 " of %" PRIu64, api_number(user, "inodes_used"),
+             api_number(limits, "inodes"));
+    say_line("net          %s",
+             say_rate(api_number(limits, "net_bytes_per_s"), text, sizeof(text)));
+    say_line("packets      %" PRIu64 " a second", api_number(limits, "net_packets_per_s"));
+    say_line("connections  %" PRIu64, api_number(limits, "net_connections"));
+    say_line("lan          %s", json_is_true(json_object_get(limits, "lan")) ? "yes" : "no");
+    say_line("ids from     %" PRIu64, api_number(user, "block_first"));
+}
+
+int verb_user_info(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    bool json = false;
+    const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
+    auto_json *answer = NULL;
+    struct operands words;
+    const json_t *user;
+    const char *name;
+    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+
+    (void)cli;
+    if (r != 0)
+        return r;
+    if (words.count > 1 || words.rest_count != 0)
+        return err_set(err, OUTCOME_USAGE, "give the name of one user, or none for yourself");
+    name = words.count == 1 ? words.item[0] : account_own();
+    if (!str_is_name(name))
+        return say_no_name("a user", name, err);
+    r = api_call("Users", json_pack("{s:s}", "user", name), &answer, err);
+    if (r != 0)
+        return r;
+    user = json_array_get(json_object_get(answer, "users"), 0);
+    if (user == NULL)
+        return err_set(err, OUTCOME_NOT_FOUND, "no user named %s", name);
+    if (json)
+        say_json(user);
+    else
+        print_user(user);
     return OUTCOME_OK;
 }
 
