@@ -3,15 +3,18 @@
  * drive - plays croft-super and the monitor for one croft-runtime, to test and time it alone
  *
  * drive [-r RUNTIME] [-x PROGRAM] [-f FILTER] [-V VOLUME] [-L LAYER] [-g FILE]... [-n COUNT]
- *       [-u USER] [-w DIRECTORY] [-W BITS] [-t] [-l] [-q] [-N] start|join|unpack|remove --
- * COMMAND...
+ *       [-u USER] [-w DIRECTORY] [-W BITS] [-t] [-l] [-q] [-N]
+ *       [-b SCRIPT] [-H FILE] [-R FILE] start|join|look|cut|unpack|remove -- COMMAND...
  *
  * VOLUME has layers/LAYER, instances/drive/upper and work, owned by the ids of the block; drive.sh
  * makes one. FILE is a cgroup.procs. With -n the medians of COUNT runs are printed. start and join
  * end with the command's status. With -N it plays croft-net too, in a network namespace of its own.
+ * SCRIPT is what the instance runs that join, look and cut go to; look and cut are about its port
+ * 5432. FILEs are its /etc/hosts and /etc/resolv.conf.
  *
  * Runs as: root
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -39,6 +42,7 @@
 #define BLOCK_FIRST (ID_RANGE_FIRST + 7U * BLOCK_COUNT)
 #define KEEPER      (ID_RANGE_LAST - 7U)
 #define RUNS_MAX    1000
+#define CUT_PORT    5432
 
 static struct options {
     const char *runtime;
@@ -48,6 +52,9 @@ static struct options {
     const char *layer;
     const char *user;
     const char *workdir;
+    const char *script;
+    const char *hosts;
+    const char *resolv;
     int cgroups[JOB_CGROUPS_MAX];
     uint32_t cgroup_count;
     uint32_t without;
@@ -266,6 +273,16 @@ static int open_below(const char *name, int flags)
     return open_file(path, flags);
 }
 
+static int clone_file(const char *path)
+{
+    int file = open_file(path, O_PATH);
+    int tree = mount_clone(file, "");
+    if (tree < 0)
+        die(path, tree);
+    close(file);
+    return tree;
+}
+
 static void close_named(int *named)
 {
     for (unsigned int i = 0; i < JOB_FD_CGROUP; i++)
@@ -292,6 +309,10 @@ static struct result start(char *const *command, bool log)
     named[JOB_FD_VOLUME] = clone_volume("");
     named[JOB_FD_FILTER] = open_file(options.filter, O_RDONLY);
     named[JOB_FD_EXEC] = open_below("init", O_PATH);
+    if (options.hosts)
+        named[JOB_FD_HOSTS] = clone_file(options.hosts);
+    if (options.resolv)
+        named[JOB_FD_RESOLV] = clone_file(options.resolv);
     if (!options.tty && !log)
         for (int i = 0; i < 3; i++)
             named[JOB_FD_STDIN + i] = i;
@@ -328,6 +349,45 @@ static struct result join(int pidfd)
     if (!await_ready(&result, begin))
         exit(98);
     finish(&result, begin);
+    return result;
+}
+
+/* A connection of drive's own to the instance's port. */
+static int connect_to_instance(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(CUT_PORT)};
+    at.sin_addr.s_addr = htonl(net_address4(&drive_prefix, DRIVE_SLOT));
+    int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(sock, (struct sockaddr *)&at, sizeof(at)) < 0)
+        die("connecting to the instance", 0);
+    return sock;
+}
+
+static struct result sockets(int pidfd, enum sockets_what what)
+{
+    struct result result = {.master = -1, .pidfd = -1};
+    struct job job = {.kind = JOB_SOCKETS, .prefix = drive_prefix};
+    const struct job_sockets body = {.what = (uint32_t)what,
+                                     .protocol = IPPROTO_TCP,
+                                     .port = CUT_PORT,
+                                     .slot = DRIVE_SLOT,
+                                     .peer_count = 1,
+                                     .peer = {NET_SLOT_GATEWAY}};
+    struct ready ready;
+    struct frame_fds fds = {.count = 0};
+    int named[JOB_FD_CGROUP] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    double begin = now_us();
+    result.channel = start_runtime();
+    named[JOB_FD_PIDFD] = pidfd;
+    send_job(result.channel, &job, &body, sizeof(body), named);
+    ssize_t got = frame_recv(result.channel, &ready, sizeof(ready), &fds);
+    result.ready_us = result.total_us = now_us() - begin;
+    if (got != (ssize_t)sizeof(ready) || ready.stage != READY_SOCKETS || ready.error != 0)
+        die(ready_stage_text(ready.stage), -ready.error);
+    if (options.count == 1)
+        printf("%s %u %u\n", what == SOCKETS_LOOK ? "listening" : "cut", ready.number[0],
+               ready.number[1]);
+    close(result.channel);
     return result;
 }
 
@@ -371,13 +431,15 @@ static int run_many(const char *verb)
     static double total[RUNS_MAX];
     struct result base = {.pid = 0};
     struct result last = {.pid = 0};
-    if (strcmp(verb, "join") == 0) {
-        char *const sleep[] = {(char *)(uintptr_t) "/bin/sleep", (char *)(uintptr_t) "1000", NULL};
+    if (strcmp(verb, "join") == 0 || strcmp(verb, "look") == 0 || strcmp(verb, "cut") == 0) {
+        const char *script = options.script ? options.script : "exec sleep 1000";
+        char *const shell[] = {(char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
+                               (char *)(uintptr_t)script, NULL};
         bool tty = options.tty;
         const char *user = options.user;
         options.tty = false;
         options.user = NULL;
-        base = start(sleep, false);
+        base = start(shell, false);
         if (write(base.channel, "g", 1) != 1)
             die("go", 0);
         options.tty = tty;
@@ -393,6 +455,12 @@ static int run_many(const char *verb)
                 (void)drive_net_unlink(); /* gone with its namespace, perhaps */
         } else if (strcmp(verb, "join") == 0) {
             last = join(base.pidfd);
+        } else if (strcmp(verb, "look") == 0) {
+            last = sockets(base.pidfd, SOCKETS_LOOK);
+        } else if (strcmp(verb, "cut") == 0) {
+            int peer = connect_to_instance();
+            last = sockets(base.pidfd, SOCKETS_CUT_SERVER);
+            close(peer);
         } else {
             last = image(strcmp(verb, "unpack") == 0 ? JOB_UNPACK : JOB_REMOVE);
         }
@@ -417,7 +485,7 @@ int main(int argc, char **argv)
     int o = 0;
     uint64_t number = 0;
     options.count = 1;
-    while ((o = getopt(argc, argv, "+r:x:f:V:L:g:n:u:w:W:tlqN")) != -1) {
+    while ((o = getopt(argc, argv, "+r:x:f:V:L:g:n:u:w:W:tlqNb:H:R:")) != -1) {
         switch (o) {
         case 'r':
             options.runtime = optarg;
@@ -449,6 +517,15 @@ int main(int argc, char **argv)
         case 'q':
             options.quiet = true;
             break;
+        case 'b':
+            options.script = optarg;
+            break;
+        case 'H':
+            options.hosts = optarg;
+            break;
+        case 'R':
+            options.resolv = optarg;
+            break;
         case 'N':
             options.network = true;
             break;
@@ -468,6 +545,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    setvbuf(stdout, NULL, _IONBF, 0);
     if (optind >= argc)
         return 2;
     const char *verb = argv[optind++];

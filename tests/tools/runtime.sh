@@ -89,6 +89,14 @@ for call in 'ip link set eth0 down' 'ip address add 10.9.9.9/32 dev eth0' 'ip ro
     check "network: refused: $call" 9 '' -N start -- /bin/sh -c "$call || exit 9"
 done
 
+# Its sockets, from outside.
+check "sockets: nobody listens" 0 '^listening 0 0 $' -N look
+check "sockets: somebody listens" 0 'listening 1 0 $' -N -b 'exec nc -ll -p 5432 -e cat' look
+check "sockets: a connection is cut" 0 'cut 1 0 ' -N -b 'exec nc -ll -p 5432 -e cat' cut
+seen='for p in /proc/[0-9]*; do case $p in /proc/[12]) ;; *) echo SEEN;; esac; done'
+check "sockets: who joins is seen inside" 0 'SEEN' -b "while :; do $seen; done" -n 50 join -- /bin/true
+check "sockets: who looks at sockets is not" 0 '!SEEN' -b "while :; do $seen; done" -n 100 look
+
 # Users of the instance.
 check "by name" 0 'uid=1000.www. gid=1000.www. groups=1005.extra. /home/www www' -u www start -- \
     /bin/sh -c 'id; echo $HOME $USER'
