@@ -26,6 +26,7 @@ static void execute_init(struct run *run);
 static const struct run_step steps[] = {
     {READY_USERNS, launch_await_ids}, /* no id outside her block */
     {READY_OVERLAY, rootfs_mount_overlay},
+    {READY_OVERLAY, rootfs_mount_names},
     {READY_PROC, rootfs_mount_dev},
     {READY_PROC, rootfs_mount_proc},
     {READY_CGROUP, launch_await_cgroups}, /* nothing is charged to the host any more */

@@ -48,6 +48,8 @@
 #define OVERLAY_DATA_MAX  4096 /* one page, as mount(2) takes it */
 
 static int overlay_data(const struct run *run, char *data, size_t size);
+static int mount_names(int etc, const char *name, int file);
+static int open_or_make(int dir, const char *name);
 static int mount_at(int parent, const char *name, int mount);
 static int mount_new_at(int parent, const char *name, const char *type,
                         const struct mount_option *options, uint64_t attributes);
@@ -123,6 +125,39 @@ static int overlay_data(const struct run *run, char *data, size_t size)
                         i == plan->layer_count ? ",lowerdir=" : ":", hex);
     }
     return rc;
+}
+
+int rootfs_mount_names(struct run *run)
+{
+    int rc = path_mkdir(run->root, "etc", 0755);
+    auto_close etc = path_open(run->root, "etc", O_PATH | O_DIRECTORY);
+    /* No place for them: names are a convenience, and a machine that does not start is none. */
+    if (etc < 0 || (rc < 0 && rc != -EEXIST))
+        return 0;
+    rc = mount_names(etc, "hosts", run->fd[JOB_FD_HOSTS]);
+    return rc < 0 ? rc : mount_names(etc, "resolv.conf", run->fd[JOB_FD_RESOLV]);
+}
+
+/* A symbolic link is covered itself, not what it leads to; nothing of hers is changed. */
+static int mount_names(int etc, const char *name, int file)
+{
+    struct stat found;
+    if (file < 0)
+        return 0;
+    auto_close target = open_or_make(etc, name);
+    if (target < 0 || fstat(target, &found) < 0 || S_ISDIR(found.st_mode))
+        return 0;
+    int rc = mount_restrict(file, HIDDEN | MOUNT_ATTR_RDONLY);
+    return rc < 0 ? rc : mount_attach(file, target);
+}
+
+static int open_or_make(int dir, const char *name)
+{
+    int target = path_open(dir, name, O_PATH | O_NOFOLLOW);
+    if (target != -ENOENT)
+        return target;
+    auto_close made = path_create(dir, name, O_WRONLY, 0644);
+    return made < 0 ? made : path_open(dir, name, O_PATH | O_NOFOLLOW);
 }
 
 int rootfs_mount_dev(struct run *run)

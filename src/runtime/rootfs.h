@@ -18,6 +18,9 @@ nodiscard int rootfs_make_dev(struct run *run);
 
 /** rootfs_mount_overlay() - her volume's layers and upper directory at STAGING_ROOT */
 nodiscard int rootfs_mount_overlay(struct run *run);
+/** rootfs_mount_names() - /etc/hosts and /etc/resolv.conf, which the monitor keeps, read-only; an
+ * image without a place for them goes without */
+nodiscard int rootfs_mount_names(struct run *run);
 /** rootfs_mount_dev() - /dev, /dev/pts, /dev/shm */
 nodiscard int rootfs_mount_dev(struct run *run);
 /** rootfs_mount_proc() - /proc */

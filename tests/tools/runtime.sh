@@ -137,6 +137,36 @@ unset DRIVE_PREPARE
 number=$((number + 1))
 if [ -z "$(ls -A "$canary")" ]; then echo "ok $number - the canary lives"; else echo "not ok $number - canary"; fi
 
+# The files that the monitor keeps, whatever the image has in their place.
+names=$(mktemp -d /tmp/croft-names.XXXXXX)
+echo '100.96.0.9 db.alice' >"$names/hosts"
+echo 'nameserver 100.96.0.8' >"$names/resolv"
+echo secret >"$canary/secret"
+for prepare in 'true' 'rmdir etc || rm -r etc' 'touch etc/hosts' 'ln -s /run/nothing etc/resolv.conf' \
+    "ln -s $canary/secret etc/resolv.conf; ln -s ../../../..$canary/secret etc/hosts" \
+    'mkfifo etc/hosts; ln etc/hosts etc/resolv.conf'; do
+    export DRIVE_PREPARE="$prepare"
+    check "names: $prepare" 0 'db.alice nameserver 100.96.0.8' -H "$names/hosts" -R "$names/resolv" start -- \
+        cat /etc/hosts /etc/resolv.conf
+done
+check "names: read-only" 9 'Read-only' -H "$names/hosts" start -- sh -c 'echo x >/etc/hosts || exit 9'
+check "names: not to be taken away" 9 'busy' -H "$names/hosts" start -- sh -c 'rm -f /etc/hosts || exit 9'
+check "names: nosuid, nodev, noexec" 0 ' /etc/hosts ro,nosuid,nodev,noexec' -H "$names/hosts" start -- \
+    cat /proc/self/mountinfo
+for prepare in 'rm -r etc; ln -s /tmp etc' 'rm -r etc; touch etc' 'mkdir etc/hosts etc/resolv.conf'; do
+    export DRIVE_PREPARE="$prepare"
+    check "names: goes without: $prepare" 0 '!db.alice' -H "$names/hosts" -R "$names/resolv" start -- \
+        sh -c 'cat /etc/hosts /etc/resolv.conf /tmp/hosts; true'
+done
+unset DRIVE_PREPARE
+number=$((number + 1))
+if [ "$(cat "$canary/secret" "$names/hosts")" = "$(printf 'secret\n100.96.0.9 db.alice')" ]; then
+    echo "ok $number - names: what links led to is as it was"
+else
+    echo "not ok $number - names: what links led to"
+fi
+rm -r "$names"
+
 # The log.
 export DRIVE_AFTER='cat instances/drive/log.0'
 check "log" 0 'LOG1.*out err' -l start -- /bin/sh -c 'echo out; echo err >&2'
