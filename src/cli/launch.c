@@ -37,6 +37,7 @@ struct wish {
     const char *name;
     const char *user;
     const char *workdir;
+    const char *network;
     char **command;
     struct option_list env;
     uint64_t memory_bytes;
@@ -63,6 +64,7 @@ static int launch_wish(const struct wish *wish, struct planned *planned, struct 
     {'e', OPTION_LIST, "env", &(wish).env, 0, 0, NULL},                                            \
         {'u', OPTION_TEXT, "user", &(wish).user, 0, 0, NULL},                                      \
         {'w', OPTION_TEXT, "workdir", &(wish).workdir, 0, 0, NULL},                                \
+        {0, OPTION_TEXT, "network", &(wish).network, 0, 0, NULL},                                  \
         {0, OPTION_SIZE, "memory", &(wish).memory_bytes, MEMORY_MIN_BYTES, UINT64_MAX / 2, NULL},  \
         {0, OPTION_COUNT, "pids", &(wish).pids, 1, UINT32_MAX, NULL},                              \
     {                                                                                              \
@@ -209,6 +211,7 @@ static json_t *wish_json(const struct wish *wish, struct err *err)
     set_flag(object, "tty", wish->tty);
     set_flag(object, "stdin", wish->input);
     set_flag(object, "remove", wish->remove);
+    set_flag(object, "offline", wish->network != NULL);
     set_number(object, "memory", wish->memory_bytes);
     set_number(object, "pids", wish->pids);
     set_number(object, "cpu_milli", wish->cpu_milli);
@@ -230,6 +233,12 @@ static int check_wish(const struct wish *wish, struct err *err)
         return say_no_name("an image", wish->image, err);
     if (wish->name != NULL && !str_is_name(wish->name))
         return say_no_name("a machine", wish->name, err);
+    if (wish->network != NULL && strcmp(wish->network, "none") != 0)
+        return err_set(
+            err, OUTCOME_USAGE,
+            "--network %.40s: give none, or leave it out: what a machine may reach is up "
+            "to grants",
+            wish->network);
     for (size_t i = 0; i < wish->env.count; i++) {
         const char *equals = strchr(wish->env.item[i], '=');
 

@@ -43,12 +43,12 @@ struct verb {
 
 static const struct verb verbs[] = {
     {"launch", NULL, verb_launch, false, "user",
-     "[-e K=V] [-u USER] [-w DIR] [--memory SIZE] [--pids N] [--cpus N] [--json] IMAGE NAME "
-     "[-- CMD...]",
+     "[-e K=V] [-u USER] [-w DIR] [--memory SIZE] [--pids N] [--cpus N] [--network none] [--json] "
+     "IMAGE NAME [-- CMD...]",
      "make a machine and start it"},
     {"run", NULL, verb_run, true, "user",
      "[--rm] [-i] [-t] [--name NAME] [-e K=V] [-u USER] [-w DIR] [--memory SIZE] [--pids N] "
-     "[--cpus N] IMAGE [--] CMD...",
+     "[--cpus N] [--network none] IMAGE [--] CMD...",
      "run one command in a machine of its own"},
     {"ls", "list", verb_ls, false, "user", "[--all | --user USER] [--json]",
      "list your machines (an admin: everybody's)"},

@@ -280,6 +280,8 @@ static int wish_read(const json_t *params, const char **words, const char **env,
     if (rc == 0)
         rc = params_flag(params, "remove", &wish->remove, err);
     if (rc == 0)
+        rc = params_flag(params, "offline", &wish->offline, err);
+    if (rc == 0)
         rc = params_number(params, "memory", INT64_MAX, &wish->memory_bytes, err);
     if (rc == 0)
         rc = params_number(params, "pids", UINT32_MAX, &pids, err);

@@ -148,7 +148,7 @@ static void fill(struct plan *plan, const struct wish *wish, const struct view_u
     plan->version = PLAN_VERSION;
     plan->kind = wish->kind;
     plan->flags = (wish->remove ? PLAN_REMOVE : 0U) | (wish->tty ? PLAN_TTY : 0U) |
-                  (wish->stdin_open ? PLAN_STDIN : 0U);
+                  (wish->stdin_open ? PLAN_STDIN : 0U) | (wish->offline ? PLAN_OFFLINE : 0U);
     plan->filter = PLAN_FILTER_DEFAULT;
     plan->owner_uid = owner->uid;
     plan->block_first = owner->block_first;

@@ -23,6 +23,7 @@
  * user:        inside; "": root
  * workdir:     inside; "": "/"
  * command:     none: a machine idles, a job runs /bin/sh
+ * offline:     no network but its own loopback
  * memory_bytes, pids, cpu_milli: 0: the envelope's
  */
 struct wish {
@@ -38,6 +39,7 @@ struct wish {
     bool tty;
     bool stdin_open;
     bool remove;
+    bool offline;
     uint64_t memory_bytes;
     uint32_t pids;
     uint32_t cpu_milli;

@@ -60,6 +60,44 @@ static json_t *show_limits(const struct user_limits *limits)
     return object;
 }
 
+/* What only a user has: her machines share one network. */
+static json_t *show_envelope(const struct user_limits *limits)
+{
+    json_t *object = show_limits(limits);
+    put(object, "net_bytes_per_s", number(limits->net_bytes_per_s));
+    put(object, "net_packets_per_s", number(limits->net_packets_per_s));
+    put(object, "net_connections", number(limits->net_connections));
+    put(object, "lan", json_boolean(limits->lan != 0));
+    return object;
+}
+
+static json_t *show_address(uint32_t slot)
+{
+    const struct net_prefix prefix = {.ipv4 = NETWORK_IPV4};
+    uint32_t address = slot != 0 ? net_address4(&prefix, slot) : 0;
+    char shown[sizeof("255.255.255.255")] = "";
+
+    if (slot != 0 && str_format(shown, sizeof(shown), "%u.%u.%u.%u", address >> 24,
+                                address >> 16 & 0xff, address >> 8 & 0xff, address & 0xff) < 0)
+        croft_bug("an address that does not fit");
+    return text(shown);
+}
+
+/* The lesser of its own limit and its owner's; 0 is none of its own. */
+static uint64_t lesser(uint64_t own, uint64_t envelope)
+{
+    return own != 0 && own < envelope ? own : envelope;
+}
+
+/* Of the disk that all of her machines share; nobody may have looked yet. */
+static void put_disk(json_t *object, const struct view_user *user)
+{
+    if (!user->disk_known)
+        return;
+    put(object, "disk_used_bytes", number(user->disk_bytes));
+    put(object, "inodes_used", number(user->inodes));
+}
+
 json_t *show_machine(const struct view_user *owner, const struct view_instance *instance,
                      const struct usage_now *now)
 {
@@ -76,7 +114,12 @@ json_t *show_machine(const struct view_user *owner, const struct view_instance *
     put(object, "memory_bytes", number(now->memory_bytes));
     put(object, "pids", number(now->pids));
     put(object, "limits", show_limits(&instance->limits));
+    put(object, "memory_limit_bytes",
+        number(lesser(instance->limits.memory_bytes, owner->limits.memory_bytes)));
+    put(object, "address", show_address(instance->slot));
     put(object, "user", text(owner->name));
+    put_disk(object, owner);
+    put(object, "disk_limit_bytes", number(owner->limits.disk_bytes));
     return object;
 }
 
@@ -85,15 +128,12 @@ json_t *show_user(const struct view_user *user, const struct usage_now *now)
     json_t *object = new_object();
     put(object, "name", text(user->name));
     put(object, "uid", number(user->uid));
-    put(object, "limits", show_limits(&user->limits));
+    put(object, "limits", show_envelope(&user->limits));
     put(object, "block_first", number(user->block_first));
     put(object, "keeper_id", number(user->keeper_id));
     put(object, "memory_bytes", number(now->memory_bytes));
     put(object, "pids", number(now->pids));
-    if (user->disk_known) {
-        put(object, "disk_used_bytes", number(user->disk_bytes));
-        put(object, "inodes_used", number(user->inodes));
-    }
+    put_disk(object, user);
     put(object, "machines", number(user->instance_count));
     return object;
 }

@@ -187,7 +187,9 @@ static int apply_instance(struct view *view, const struct event *event)
     struct view_user *user = find_user(view, event->uid);
     bool known_kind = event->kind == PLAN_MACHINE || event->kind == PLAN_JOB;
     bool known_state = event->state >= INSTANCE_STOPPED && event->state <= INSTANCE_FAILED;
-    if (user == NULL || !known_kind || !known_state || !str_is_name(event->name) ||
+    bool known_slot =
+        event->slot == 0 || (event->slot >= NET_SLOT_FIRST && event->slot <= NET_SLOT_LAST);
+    if (user == NULL || !known_kind || !known_state || !known_slot || !str_is_name(event->name) ||
         !str_is_name(event->image))
         return -EPROTO;
     struct view_instance *instance = find_instance(user, event->name);
@@ -202,6 +204,7 @@ static int apply_instance(struct view *view, const struct event *event)
         .exit_code = event->exit_code,
         .exit_signal = event->exit_signal,
         .oom_kills = event->oom_kills,
+        .slot = event->slot,
         .since_wall_ns = event->wall_ns,
         .limits = event->limits,
     };

@@ -29,6 +29,7 @@ struct view_instance {
     int32_t exit_code;
     int32_t exit_signal;
     uint32_t oom_kills;
+    uint32_t slot; /* its address (wire/net.h); 0: it has none now */
     uint64_t since_wall_ns;
     struct user_limits limits; /* 0: the envelope's */
     char text[sizeof(((struct event *)NULL)->text)];

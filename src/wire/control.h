@@ -11,13 +11,16 @@
  *   Images {}                          -> {"images": [{"name","digest","bytes","created"}]}
  *   Users  {}                          -> {"users": [USER...]}   (an admin: all; else herself)
  *   Plan   {"kind": "machine"|"job", "image", "name"?, "command": [..]?, "env": [..]?, "user"?,
- *           "workdir"?, "tty"?, "stdin"?, "remove"?, "memory"?, "pids"?, "cpu_milli"?}
+ *           "workdir"?, "tty"?, "stdin"?, "remove"?, "offline"?, "memory"?, "pids"?, "cpu_milli"?}
  *                                      -> {"plan": base64 of a struct plan, "name"}
  *   Status {}                          -> {"users": n, "machines": n, "running": n}
  * MACHINE: {"name","image","kind","state","since","exit_code","exit_signal","oom_kills","text",
- *           "memory_bytes","pids", "limits": {...}, "user"}
+ *           "memory_bytes","pids", "limits": {...}, "memory_limit_bytes", "address" ("": none now),
+ *           "user", "disk_used_bytes"?, "inodes_used"?, "disk_limit_bytes" (of all her machines)}
  * USER:    {"name","uid","limits": {...},"block_first","keeper_id","memory_bytes","pids",
- *           "disk_used_bytes","inodes_used","machines"}
+ *           "disk_used_bytes"?,"inodes_used"?,"machines"}
+ * limits:  {"memory_bytes","memory_min_bytes","disk_bytes","inodes","pids","cpu_milli"}, of a USER
+ *          also {"net_bytes_per_s","net_packets_per_s","net_connections","lan": true|false}
  * Every object may gain fields; a reader skips what it does not know.
  */
 #ifndef CROFT_WIRE_CONTROL_H
