@@ -17,13 +17,13 @@
 
 static int order_each(struct operands *words, uint32_t type, uint32_t flags, uint64_t number,
                       struct err *err);
-static void add_machine(struct table *table, const json_t *machine, bool owners);
+static void add_machine(struct table *table, const json_t *machine);
 static void print_machine(const json_t *machine);
 
 int verb_ls(const struct cli *cli, int argc, char **argv, struct err *err)
 {
-    static const char *const heads[] = {"NAME",   "IMAGE", "KIND",  "STATE",
-                                        "MEMORY", "PIDS",  "SINCE", "USER"};
+    static const char *const heads[] = {"MACHINE", "OWNER",  "KIND", "IMAGE",
+                                        "STATE",   "MEMORY", "DISK"};
     const char *user = NULL;
     bool all = false;
     bool json = false;
@@ -62,9 +62,9 @@ int verb_ls(const struct cli *cli, int argc, char **argv, struct err *err)
         say_json(answer);
         return OUTCOME_OK;
     }
-    table_heads(&table, heads, ARRAY_LEN(heads) - !all);
+    table_heads(&table, heads, ARRAY_LEN(heads));
     json_array_foreach(json_object_get(answer, "machines"), i, machine)
-        add_machine(&table, machine, all);
+        add_machine(&table, machine);
     table_print(&table);
     return OUTCOME_OK;
 }
@@ -89,25 +89,41 @@ static const char *state_text(const json_t *machine, char *buf, size_t size)
     return r == 0 ? buf : state;
 }
 
-static void add_machine(struct table *table, const json_t *machine, bool owners)
+/* A job is a container that ends with its command. */
+static const char *kind_text(const json_t *machine)
 {
-    bool runs = strcmp(api_text(machine, "state"), "running") == 0;
+    const char *kind = api_text(machine, "kind");
+
+    return strcmp(kind, "machine") == 0 ? "container" : kind;
+}
+
+/* "41M of 2G"; "" where nobody knows yet */
+static void add_share(struct table *table, const json_t *machine, const char *used,
+                      const char *limit)
+{
+    char left[32] = "?";
+    char right[32];
+
+    if (json_object_get(machine, used) != NULL)
+        (void)say_size(api_number(machine, used), left, sizeof(left));
+    table_format(table, "%s of %s", left,
+                 say_size(api_number(machine, limit), right, sizeof(right)));
+}
+
+static void add_machine(struct table *table, const json_t *machine)
+{
     char text[64];
 
     table_cell(table, api_text(machine, "name"));
+    table_cell(table, api_text(machine, "user"));
+    table_cell(table, kind_text(machine));
     table_cell(table, api_text(machine, "image"));
-    table_cell(table, api_text(machine, "kind"));
     table_cell(table, state_text(machine, text, sizeof(text)));
-    if (runs) {
-        table_cell(table, str_size_text(api_number(machine, "memory_bytes"), text, sizeof(text)));
-        table_format(table, "%" PRIu64, api_number(machine, "pids"));
-    } else {
+    if (strcmp(api_text(machine, "state"), "running") == 0)
+        add_share(table, machine, "memory_bytes", "memory_limit_bytes");
+    else
         table_cell(table, "");
-        table_cell(table, "");
-    }
-    table_cell(table, say_time(api_number(machine, "since"), text, sizeof(text)));
-    if (owners)
-        table_cell(table, api_text(machine, "user"));
+    add_share(table, machine, "disk_used_bytes", "disk_limit_bytes");
 }
 
 int verb_info(const struct cli *cli, int argc, char **argv, struct err *err)
@@ -145,12 +161,6 @@ int verb_info(const struct cli *cli, int argc, char **argv, struct err *err)
     return OUTCOME_OK;
 }
 
-/* A limit of 0 is none of the machine's own: then the owner's envelope is what holds. */
-static const char *limit_size(uint64_t bytes, char *buf, size_t size)
-{
-    return bytes == 0 ? "your envelope's" : str_size_text(bytes, buf, size);
-}
-
 static void print_machine(const json_t *machine)
 {
     const json_t *limits = json_object_get(machine, "limits");
@@ -161,21 +171,28 @@ static void print_machine(const json_t *machine)
 
     say_line("name       %s", api_text(machine, "name"));
     say_line("image      %s", api_text(machine, "image"));
-    say_line("kind       %s", api_text(machine, "kind"));
+    say_line("kind       %s", kind_text(machine));
     say_line("state      %s", state_text(machine, text, sizeof(text)));
     say_line("since      %s", say_time(api_number(machine, "since"), text, sizeof(text)));
     if (api_text(machine, "text")[0] != '\0')
         say_line("because    %s", api_text(machine, "text"));
+    say_line("address    %s",
+             api_text(machine, "address")[0] != '\0' ? api_text(machine, "address") : "none now");
     say_line("memory     %s of %s",
              str_size_text(api_number(machine, "memory_bytes"), text, sizeof(text)),
-             limit_size(api_number(limits, "memory_bytes"), more, sizeof(more)));
+             str_size_text(api_number(machine, "memory_limit_bytes"), more, sizeof(more)));
     if (pids == 0)
         say_line("pids       %" PRIu64 " of your envelope's", api_number(machine, "pids"));
     else
         say_line("pids       %" PRIu64 " of %" PRIu64, api_number(machine, "pids"), pids);
     say_line("cpus       %s", cpu == 0 ? "your envelope's" : say_cpus(cpu, text, sizeof(text)));
+    say_line("disk       %s of %s, with all of your machines",
+             json_object_get(machine, "disk_used_bytes") != NULL
+                 ? str_size_text(api_number(machine, "disk_used_bytes"), text, sizeof(text))
+                 : "?",
+             str_size_text(api_number(machine, "disk_limit_bytes"), more, sizeof(more)));
     say_line("oom kills  %" PRIu64, api_number(machine, "oom_kills"));
-    say_line("user       %s", api_text(machine, "user"));
+    say_line("owner      %s", api_text(machine, "user"));
 }
 
 int verb_start(const struct cli *cli, int argc, char **argv, struct err *err)

@@ -3,6 +3,7 @@
 #include "cli/say.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +149,25 @@ char *say_cpus(uint64_t cpu_milli, char *buf, size_t size)
     (void)snprintf(buf, size, "%llu.%03u", whole, part);
     for (length = strlen(buf); length > 0 && buf[length - 1] == '0'; length--)
         buf[length - 1] = '\0';
+    return buf;
+}
+
+char *say_size(uint64_t bytes, char *buf, size_t size)
+{
+    static const char units[] = "BKMGTPE";
+    size_t unit = 0;
+    uint64_t one = 1;
+
+    /* 1000 and more of a unit would be four digits. */
+    while (unit + 1 < sizeof(units) - 1 && bytes / one >= 1000) {
+        one *= 1024;
+        unit++;
+    }
+    if (bytes / one < 10 && bytes % one * 10 / one != 0)
+        (void)snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "%c", bytes / one, bytes % one * 10 / one,
+                       units[unit]);
+    else
+        (void)snprintf(buf, size, "%" PRIu64 "%c", bytes / one, units[unit]);
     return buf;
 }
 

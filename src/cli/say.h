@@ -53,6 +53,9 @@ char *say_time(uint64_t wall_ns, char *buf, size_t size);
 /** say_cpus() - "all", "2", "0.5" CPUs. Return: @buf */
 char *say_cpus(uint64_t cpu_milli, char *buf, size_t size);
 
+/** say_size() - at most four characters for a table: "41M", "2.5G", "10G". Return: @buf */
+char *say_size(uint64_t bytes, char *buf, size_t size);
+
 /** say_rate() - "100 MiB/s", "no limit" for 0. Return: @buf */
 char *say_rate(uint64_t bytes_per_s, char *buf, size_t size);
 
