@@ -158,7 +158,7 @@ static int become(const struct host_step *host)
     if (host->as == AS_VICTIM_ROOT)
         uid = host->scene->victim.root;
     if (host->as == AS_VICTIM_KEEPER) {
-        error = scene_keeper(host->scene, &keeper);
+        error = scene_keeper(&host->scene->victim, &keeper);
         if (error < 0)
             return error;
         uid = (uid_t)keeper;

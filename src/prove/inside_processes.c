@@ -365,6 +365,23 @@ static void act_abstract(struct step_run *run)
         (void)fclose(file);
 }
 
+/* argv: paths of sockets. number[0]: connections that were taken. */
+static void act_socket_paths(struct step_run *run)
+{
+    static const int kinds[] = {SOCK_SEQPACKET, SOCK_STREAM};
+
+    for (int i = 0; i < run->argc; i++)
+        for (size_t j = 0; j < ARRAY_LEN(kinds); j++) {
+            struct sockaddr_un at = {.sun_family = AF_UNIX};
+            auto_close sock = socket(AF_UNIX, kinds[j] | SOCK_CLOEXEC, 0);
+
+            if (str_copy(at.sun_path, sizeof(at.sun_path), run->argv[i]) < 0 || sock < 0)
+                continue;
+            if (fact_tried(&run->fact, connect(sock, (const struct sockaddr *)&at, sizeof(at))))
+                fact_note(&run->fact, "%s", run->argv[i]);
+        }
+}
+
 /*
  * Leaves a grandchild behind that no longer belongs to anybody here, and that ignores what can be
  * ignored. argv: seconds it lives at most. number[0]: it runs.
@@ -392,8 +409,9 @@ static void act_orphan(struct step_run *run)
 }
 
 const struct step steps_processes[] = {
-    {"P-02", act_signal, NULL},    {"P-03", act_memory, NULL},      {"P-04", act_ambush, NULL},
-    {"P-07", act_overwrite, NULL}, {"P-09", act_descriptors, NULL}, {"P-12", act_orphan, NULL},
-    {"P-14", act_setns, NULL},     {"P-15", act_nested, NULL},      {"P-24", act_abstract, NULL},
+    {"P-02", act_signal, NULL},       {"P-03", act_memory, NULL},      {"P-04", act_ambush, NULL},
+    {"P-07", act_overwrite, NULL},    {"P-09", act_descriptors, NULL}, {"P-12", act_orphan, NULL},
+    {"P-14", act_setns, NULL},        {"P-15", act_nested, NULL},      {"P-24", act_abstract, NULL},
+    {"D-05", act_socket_paths, NULL},
 };
 const size_t steps_processes_count = ARRAY_LEN(steps_processes);

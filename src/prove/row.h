@@ -91,6 +91,8 @@ extern const struct row rows_kernel[];
 extern const size_t rows_kernel_count;
 extern const struct row rows_entry[];
 extern const size_t rows_entry_count;
+extern const struct row rows_door[];
+extern const size_t rows_door_count;
 extern const struct row rows_resources[];
 extern const size_t rows_resources_count;
 extern const struct row rows_host[];

@@ -10,7 +10,8 @@ size_t rows_all(const struct row *ret_rows[ROWS_MAX])
     } lists[] = {{rows_files, rows_files_count},         {rows_volume, rows_volume_count},
                  {rows_processes, rows_processes_count}, {rows_kernel, rows_kernel_count},
                  {rows_entry, rows_entry_count},         {rows_resources, rows_resources_count},
-                 {rows_host, rows_host_count},           {rows_login, rows_login_count}};
+                 {rows_host, rows_host_count},           {rows_door, rows_door_count},
+                 {rows_login, rows_login_count}};
     size_t count = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)

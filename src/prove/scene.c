@@ -446,12 +446,12 @@ void scene_group(const struct party *party, char *group, size_t size)
     text_set(group, size, "%u/all/%s", party->uid, party->machine);
 }
 
-int scene_keeper(const struct scene *scene, uint64_t *ret_uid)
+int scene_keeper(const struct party *party, uint64_t *ret_uid)
 {
     char path[64];
     uid_t uid = 0;
 
-    if (str_format(path, sizeof(path), "/proc/%d/ns/user", scene->victim.init) < 0)
+    if (str_format(path, sizeof(path), "/proc/%d/ns/user", party->init) < 0)
         return -ENAMETOOLONG;
     auto_close ns = open(path, O_RDONLY | O_CLOEXEC);
     if (ns < 0 || ioctl(ns, NS_GET_OWNER_UID, &uid) < 0)

@@ -104,8 +104,9 @@ nodiscard void *scene_program(size_t *ret_size);
 /** scene_group() - the control group of a party's machine, below Croft's top group */
 void scene_group(const struct party *party, char *group, size_t size);
 
-/** scene_keeper() - the host id that owns the victim's user namespace. Return: 0; -errno */
-nodiscard int scene_keeper(const struct scene *scene, uint64_t *ret_uid);
+/** scene_keeper() - the host id that owns the user namespace of @party's machine. Return: 0; -errno
+ */
+nodiscard int scene_keeper(const struct party *party, uint64_t *ret_uid);
 
 /** scene_usage() - of that group; zeroes when it has none */
 struct cgroup_usage scene_usage(const struct scene *scene, const struct party *party);
