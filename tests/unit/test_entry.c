@@ -153,6 +153,43 @@ static void refused(void **state)
     }
 }
 
+static void whiteouts(void **state)
+{
+    static const struct {
+        const char *raw;
+        enum entry_kind kind; /* 0: refused */
+        const char *path;
+    } table[] = {
+        {"a/.wh.b", ENTRY_WHITEOUT, "a/b"},
+        {".wh.b", ENTRY_WHITEOUT, "b"},
+        {"/x/./.wh..b", ENTRY_WHITEOUT, "x/.b"},
+        {"a/.wh..wh..opq", ENTRY_OPAQUE, "a"},
+        {".wh..wh..opq", ENTRY_OPAQUE, ""},
+        {".wh..wh.plnk/1.2", ENTRY_SKIPPED, NULL},
+        {".wh..wh.aufs", ENTRY_SKIPPED, NULL},
+        {".wh.", 0, NULL},
+        {"a/.wh..", 0, NULL},
+        {"a/.wh...", 0, NULL},
+        {".wh.a/b", 0, NULL},
+        {"a/.wh.b/.wh.c", 0, NULL},
+        {"a/../.wh.b", 0, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct entry entry = file_entry(table[i].raw);
+        struct err err;
+
+        entry.uid = -1; /* a whiteout belongs to nobody */
+        int rc = entry_check(&entry, ENTRY_LAYER, &plan, &err);
+        if ((rc == 0) != (table[i].kind != 0) || (rc == 0 && plan.kind != table[i].kind))
+            fail_msg("%s: %d", table[i].raw, rc);
+        if (table[i].path != NULL)
+            assert_string_equal(plan.path, table[i].path);
+        assert_int_equal(entry_check(&entry, ENTRY_ROOT_FS, &plan, &err), OUTCOME_FAILED);
+    }
+}
+
 static void a_name_cannot_move_the_cursor(void **state)
 {
     struct entry entry = file_entry("\033[2Jx/..");
@@ -211,10 +248,15 @@ static void a_capability_loses_its_root_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(path_table), cmocka_unit_test(path_lengths),
-        cmocka_unit_test(kinds),      cmocka_unit_test(links),
-        cmocka_unit_test(refused),    cmocka_unit_test(a_name_cannot_move_the_cursor),
-        cmocka_unit_test(attributes), cmocka_unit_test(a_capability_loses_its_root_id),
+        cmocka_unit_test(path_table),
+        cmocka_unit_test(path_lengths),
+        cmocka_unit_test(kinds),
+        cmocka_unit_test(links),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(whiteouts),
+        cmocka_unit_test(a_name_cannot_move_the_cursor),
+        cmocka_unit_test(attributes),
+        cmocka_unit_test(a_capability_loses_its_root_id),
     };
 
     return cmocka_run_group_tests_name("entry", tests, NULL, NULL);
