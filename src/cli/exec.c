@@ -226,7 +226,7 @@ static int pack_defaults(const struct entry *entry, struct packed *packed, struc
 
     if (!is_given(&entry->env, "PATH"))
         r = pack_variable(packed, DEFAULT_PATH, err);
-    if (r == 0 && !is_given(&entry->env, "HOME"))
+    if (r == 0 && entry->user == NULL && !is_given(&entry->env, "HOME")) /* else croft-init does */
         r = pack_variable(packed, DEFAULT_HOME, err);
     if (r != 0 || !entry->attach.tty || is_given(&entry->env, "TERM"))
         return r;

@@ -213,6 +213,8 @@ static void add_env(struct strings *strings, const struct wish *wish, struct com
 
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
         bool wanted = strcmp(defaults[i], DEFAULT_TERM) != 0 || wish->tty;
+        if (strcmp(defaults[i], DEFAULT_HOME) == 0 && wish->user[0] != '\0')
+            wanted = false; /* croft-init knows whose home it is */
         if (wanted && !is_given(wish, 0, defaults[i]))
             add_variable(strings, command, defaults[i]);
     }

@@ -6,8 +6,8 @@
 #include "init/user.h"
 
 /**
- * environment_make() - @envp with HOME, USER and LOGNAME of @user, and a PATH if there is none
- * @user: NULL: root; then only what is missing of HOME and PATH is added
+ * environment_make() - @envp and what is missing of HOME, USER and LOGNAME of @user, and of PATH
+ * @user: NULL: root; then it is HOME and PATH
  * Return: static memory that points into @envp and @user
  */
 const char *const *environment_make(const char *const *envp, const struct user *user);

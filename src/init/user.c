@@ -24,32 +24,57 @@ enum {
 enum { GROUP_NAME, GROUP_PASSWORD, GROUP_GID, GROUP_MEMBERS };
 #define FIELDS_MAX 7U
 
+/* wanted: a name; NULL: user->uid. gid: of a group that was looked for */
 struct search {
     const char *wanted;
     struct user *user;
+    gid_t gid;
     bool found;
 };
 
 /* Return: true to stop */
 typedef bool (*line_fn)(char *line, struct search *search);
 
+static int find_account(const char *name, struct user *ret_user);
+static int find_group(const char *name, gid_t *ret_gid);
 static size_t split_fields(char *line, char *fields[FIELDS_MAX]);
 static bool parse_id(const char *text, uint32_t *ret_id);
 static bool passwd_line(char *line, struct search *search);
+static bool membership_line(char *line, struct search *search);
 static bool group_line(char *line, struct search *search);
 static int read_lines(const char *name, line_fn on_line, struct search *search);
 
 int user_find(const char *spec, struct user *ret_user)
 {
-    struct user user = {.home = "/"};
-    struct search search = {.wanted = spec, .user = &user};
-    uint64_t id = 0;
-    if (spec[0] == '?') {
-        if (user_find(spec + 1, ret_user) < 0)
-            *ret_user = (struct user){.name = "root", .home = "/root"};
-        return 0;
+    const size_t length = strcspn(spec, ":");
+    const bool optional = spec[0] == '?';
+    char name[USER_NAME_SIZE];
+    struct user user;
+    if (length >= sizeof(name))
+        return -ENOENT;
+    memcpy(name, spec, length);
+    name[length] = '\0';
+    int rc = find_account(name + optional, &user);
+    if (rc < 0 && optional) {
+        user = (struct user){.name = "root", .home = "/root"};
+        rc = 0;
     }
-    int rc = str_u64(spec, 0, USER_ID_MAX, &id);
+    if (rc == 0 && spec[length] == ':') {
+        user.group_count = 0;
+        rc = find_group(spec + length + 1, &user.gid);
+    }
+    if (rc < 0)
+        return rc;
+    *ret_user = user;
+    return 0;
+}
+
+static int find_account(const char *name, struct user *ret_user)
+{
+    struct user user = {.home = "/"};
+    struct search search = {.wanted = name, .user = &user};
+    uint64_t id = 0;
+    int rc = str_u64(name, 0, USER_ID_MAX, &id);
     if (rc == -ERANGE)
         return rc;
     if (rc == 0) {
@@ -64,10 +89,28 @@ int user_find(const char *spec, struct user *ret_user)
     if (!search.found && search.wanted)
         return -ENOENT;
     if (search.found)
-        rc = read_lines("/etc/group", group_line, &search);
+        rc = read_lines("/etc/group", membership_line, &search);
     if (rc < 0 && rc != -ENOENT)
         return rc;
     *ret_user = user;
+    return 0;
+}
+
+static int find_group(const char *name, gid_t *ret_gid)
+{
+    struct search search = {.wanted = name};
+    uint64_t id = 0;
+    int rc = str_u64(name, 0, USER_ID_MAX, &id);
+    if (rc == 0)
+        *ret_gid = (gid_t)id;
+    if (rc == 0 || rc == -ERANGE)
+        return rc;
+    rc = read_lines("/etc/group", group_line, &search);
+    if (rc < 0)
+        return rc;
+    if (!search.found)
+        return -ENOENT;
+    *ret_gid = search.gid;
     return 0;
 }
 
@@ -119,6 +162,18 @@ void user_from_group(char *line, struct user *user)
     }
 }
 
+bool user_group_id(char *line, const char *wanted, gid_t *ret_gid)
+{
+    char *fields[FIELDS_MAX];
+    uint32_t gid = 0;
+    if (split_fields(line, fields) != GROUP_MEMBERS + 1 || !parse_id(fields[GROUP_GID], &gid))
+        return false;
+    if (strcmp(fields[GROUP_NAME], wanted) != 0)
+        return false;
+    *ret_gid = gid;
+    return true;
+}
+
 static size_t split_fields(char *line, char *fields[FIELDS_MAX])
 {
     size_t count = 0;
@@ -146,10 +201,16 @@ static bool passwd_line(char *line, struct search *search)
     return search->found;
 }
 
-static bool group_line(char *line, struct search *search)
+static bool membership_line(char *line, struct search *search)
 {
     user_from_group(line, search->user);
     return false;
+}
+
+static bool group_line(char *line, struct search *search)
+{
+    search->found = user_group_id(line, search->wanted, &search->gid);
+    return search->found;
 }
 
 /* Lines longer than the buffer, and what follows a 0 byte in a line, are nobody's. */

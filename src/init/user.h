@@ -42,10 +42,13 @@ bool user_from_passwd(char *line, const char *wanted, struct user *user);
 /** user_from_group() - adds the group in @line of a group file when user->name is a member */
 void user_from_group(char *line, struct user *user);
 
+/** user_group_id() - whether @line of a group file is the group @wanted; *ret_gid if so */
+bool user_group_id(char *line, const char *wanted, gid_t *ret_gid);
+
 /**
- * user_find() - the account @spec names: a plain number is an id, all else a name
+ * user_find() - the account that @spec names: USER or USER:GROUP, by name or by plain number
  * "?NAME" is NAME where there is such an account, else root. An id without an account gets group
- * 0, home "/" and no name, as elsewhere.
+ * 0, home "/" and no name; with a GROUP there are no further groups; both as elsewhere.
  * Return: 0; -ENOENT no such name; -ERANGE an id too large; -errno of /etc/passwd or /etc/group
  */
 nodiscard int user_find(const char *spec, struct user *ret_user);

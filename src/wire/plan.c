@@ -105,7 +105,9 @@ void command_strings(const struct command *command, const char **ret_workdir, co
 /* A decimal id of the block, or a name as passwd or group inside may have it. */
 static int command_account_check(const char *name, struct err *err)
 {
-    static const char *const may_follow = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+    static const char *const may_lead = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    static const char *const may_follow =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-.";
     uint64_t id;
 
     if (name[0] >= '0' && name[0] <= '9') {
@@ -114,12 +116,11 @@ static int command_account_check(const char *name, struct err *err)
         return err_set(err, OUTCOME_USAGE, "command: '%s' is no user id; give 0 to %u", name,
                        INSIDE_ID_MAX);
     }
-    if (((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_') &&
-        strspn(name, may_follow) == strlen(name))
+    if (strspn(name, may_lead) > 0 && strspn(name, may_follow) == strlen(name))
         return 0;
     return err_set(err, OUTCOME_USAGE,
-                   "command: '%s' is no user's name; give lower-case letters, digits, _ and -, "
-                   "or a number",
+                   "command: '%s' is no user's name; give letters, digits, _, - and ., or "
+                   "a number",
                    name);
 }
 

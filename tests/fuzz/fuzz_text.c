@@ -34,6 +34,10 @@ static void accounts(const char *text)
     user_from_group(line, &user);
     PROMISE(user.group_count <= 1);
     free(line);
+    line = copy(text);
+    if (user_group_id(line, "a", &user.gid))
+        PROMISE(user.gid <= USER_ID_MAX);
+    free(line);
 }
 
 static void numbers(const char *text)

@@ -102,6 +102,12 @@ check "by name" 0 'uid=1000.www. gid=1000.www. groups=1005.extra. /home/www www'
     /bin/sh -c 'id; echo $HOME $USER'
 check "by name: no capability" 0 'CapEff:.0{16}' -u www start -- grep CapEff /proc/self/status
 check "by number without account" 0 'uid=77 gid=0' -u 77 start -- id
+check "her account, where there is one" 0 'uid=1000.www.*/home/www www' -u '?www' start -- /bin/sh -c 'id; echo $HOME $USER'
+check "her account, else root" 0 'uid=0.root. gid=0.root.*/root root' -u '?nosuch' start -- /bin/sh -c 'id; echo $HOME $USER'
+check "user and group by name" 0 'uid=1000.www. gid=1005.extra. *(groups=1005.extra. )?$' -u www:extra start -- id
+check "user and group by number" 0 'uid=1000.www. gid=7 ' -u 1000:7 start -- id
+check "number without account, group by name" 0 'uid=77 gid=1005.extra.' -u 77:extra start -- id
+check "no group of that name" 126 'cannot find the user' -u www:nosuch start -- id
 check "nobody of that name" 126 'cannot find the user' -u nosuch start -- id
 export DRIVE_PREPARE='printf "www:x:+0:0::/:/bin/sh\nwww:x:0 :0::/:/\nwww:x:00:0::/:/\n" >etc/passwd'
 check "no root by a sloppy number" 126 'cannot find the user' -u www start -- id

@@ -247,12 +247,13 @@ static void every_shorter_plan_is_refused(void **state)
 
 static void user_table(void **state)
 {
-    static const char *const good[] = {"",         "0",    "33",   "65534",  "root",
-                                       "www-data", "_apt", "a_b1", "?alice", "www-data:www-data",
-                                       "33:33",    "0:adm"};
+    static const char *const good[] = {
+        "",         "0",     "33",          "65534",  "root",
+        "www-data", "_apt",  "a_b1",        "?alice", "www-data:www-data",
+        "33:33",    "0:adm", "Debian-exim", "a.b"};
     static const char *const bad[] = {
-        "65535", "65536", "00",   "01",    "-1",   "+1",     "4294967295", "Root",
-        "a b",   "a:B",   "../x", "a.b",   "1a",   "-a",     "\033c",      "?",
+        "65535", "65536", "00",   "01",    "-1",   "+1",     "4294967295", "Ro+ot",
+        "a b",   "a:B ",  "../x", ".b",    "1a",   "-a",     "\033c",      "?",
         "??a",   "a:",    ":a",   "a:b:c", "a:?b", "a:65535"};
     static struct sample sample;
     struct command *command;

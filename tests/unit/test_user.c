@@ -6,6 +6,7 @@
 
 #include "base/attrs.h"
 #include "base/str.h"
+#include "init/environment.h"
 #include "init/user.h"
 
 static bool find(const char *text, const char *wanted, struct user *user)
@@ -99,6 +100,69 @@ static void groups_beyond_the_most_are_left_out(void **state)
     assert_int_equal(user.group_count, USER_GROUPS_MAX);
 }
 
+static void a_group_by_name(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *wanted;
+        bool found;
+    } table[] = {
+        {"adm:x:4:root,www", "adm", true},
+        {"adm:x:4:", "adm", true},
+        {"adm:x:4:root", "root", false},
+        {"adm:x:4:root", "ad", false},
+        {"adm:x:-4:root", "adm", false},
+        {"adm:x:4", "adm", false},
+        {"adm:x:65535:root", "adm", false},
+        {"adm:x:4:a:b", "adm", false},
+        {"", "", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char line[128];
+        gid_t gid = 77;
+        assert_int_equal(str_copy(line, sizeof(line), table[i].line), 0);
+        assert_int_equal(user_group_id(line, table[i].wanted, &gid), table[i].found);
+        assert_int_equal(gid, table[i].found ? 4 : 77);
+    }
+}
+
+static const char *value(const char *const *envp, const char *variable)
+{
+    const size_t length = strlen(variable);
+    const char *found = NULL;
+    for (; *envp; envp++) {
+        if (strncmp(*envp, variable, length) != 0 || (*envp)[length] != '=')
+            continue;
+        assert_null(found); /* one of each name */
+        found = *envp + length + 1;
+    }
+    return found;
+}
+
+static void what_was_given_stays(void **state)
+{
+    static const char *const none[] = {NULL};
+    static const char *const some[] = {"HOME=/h", "USERS=1", "LOGNAME=l", NULL};
+    const struct user www = {.uid = 33, .name = "www", .home = "/var/www"};
+    const struct user nameless = {.uid = 77, .home = "/"};
+    (void)state;
+    const char *const *envp = environment_make(none, &www);
+    assert_string_equal(value(envp, "HOME"), "/var/www");
+    assert_string_equal(value(envp, "USER"), "www");
+    assert_string_equal(value(envp, "LOGNAME"), "www");
+    assert_non_null(value(envp, "PATH"));
+    envp = environment_make(some, &www);
+    assert_string_equal(value(envp, "HOME"), "/h");
+    assert_string_equal(value(envp, "USER"), "www");
+    assert_string_equal(value(envp, "LOGNAME"), "l");
+    envp = environment_make(none, &nameless);
+    assert_string_equal(value(envp, "HOME"), "/");
+    assert_null(value(envp, "USER"));
+    envp = environment_make(none, NULL);
+    assert_string_equal(value(envp, "HOME"), "/root");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +171,8 @@ int main(void)
         cmocka_unit_test(a_home_that_is_no_path_is_the_root),
         cmocka_unit_test(groups_are_collected),
         cmocka_unit_test(groups_beyond_the_most_are_left_out),
+        cmocka_unit_test(a_group_by_name),
+        cmocka_unit_test(what_was_given_stays),
     };
 
     return cmocka_run_group_tests_name("user", tests, NULL, NULL);
