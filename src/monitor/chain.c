@@ -149,6 +149,7 @@ static int replay(struct chain *chain, const struct chain_head *head, chain_each
         /* Copied, because a record of odd size leaves the next one at an odd address. */
         struct record record;
         memcpy(&record, bytes + window.start, sizeof(record));
+        chain->wall_ns = record.wall_ns;
         if (!chain->broken)
             each(&record, bytes + window.start + sizeof(record),
                  size - sizeof(record) - SHA256_SIZE, data);

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 /*
- * size_bytes: of all whole records; seq, hash: of the last one
+ * size_bytes: of all whole records; seq, hash, wall_ns: of the last one
  * broken:     the file did not check: nothing may be appended, nothing that it says is believed
  * unsynced:   something appended is perhaps not on the disk yet
  * unheaded:   something was appended since the host's file last got this one's head
@@ -23,6 +23,7 @@ struct chain {
     uint64_t size_bytes;
     uint64_t seq;
     uint8_t hash[SHA256_SIZE];
+    uint64_t wall_ns;
     bool broken;
     bool unsynced;
     bool unheaded;

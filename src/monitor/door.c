@@ -48,7 +48,7 @@
 struct queued_reply {
     struct queued_reply *next;
     struct reply reply;
-    struct reply_user body;
+    void *body;
     int fds[REPLY_FDS_MAX];
     size_t fd_count;
 };
@@ -381,12 +381,14 @@ static void read_order(struct client *client)
     door_turn(client->monitor);
 }
 
-/* What the loop shall tell about: reading only when nothing is in line, writing only when it waits.
- */
+/* What the loop shall tell about: reading only when nothing is in line and she has read what she
+ * was told, so that lists do not pile up; writing only when it waits. */
 static void client_watch(struct client *client)
 {
-    uint32_t events = (client->request == NULL && !client->closing ? (uint32_t)EPOLLIN : 0) |
-                      (client->queue != NULL ? (uint32_t)EPOLLOUT : 0);
+    uint32_t events =
+        (client->request == NULL && client->queue == NULL && !client->closing ? (uint32_t)EPOLLIN
+                                                                              : 0) |
+        (client->queue != NULL ? (uint32_t)EPOLLOUT : 0);
     if (!client->doomed && loop_change(client->monitor->loop, &client->source, events) < 0)
         client_doom(client);
 }
@@ -454,13 +456,13 @@ static int queue_reply(struct client *client, const struct reply *reply, const v
 {
     struct queued_reply **end = &client->queue;
 
-    if (client->queue_length == REPLIES_MAX || fd_count > REPLY_FDS_MAX ||
-        reply->body_size > sizeof(struct reply_user))
+    if (client->queue_length == REPLIES_MAX || fd_count > REPLY_FDS_MAX)
         return -ENOBUFS;
     struct queued_reply *queued = mem_new(1, sizeof(*queued));
     queued->reply = *reply;
+    queued->body = mem_new(1, reply->body_size + 1U);
     if (body != NULL)
-        memcpy(&queued->body, body, reply->body_size);
+        memcpy(queued->body, body, reply->body_size);
     for (size_t i = 0; i < fd_count; i++) {
         queued->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
         if (queued->fds[i] < 0) {
@@ -483,7 +485,7 @@ static void flush_replies(struct client *client)
 {
     while (client->queue != NULL) {
         struct queued_reply *queued = client->queue;
-        int rc = frame_send(client->source.fd, &queued->reply, sizeof(queued->reply), &queued->body,
+        int rc = frame_send(client->source.fd, &queued->reply, sizeof(queued->reply), queued->body,
                             queued->reply.body_size, queued->fds, queued->fd_count);
         if (rc == -EAGAIN)
             return;
@@ -508,6 +510,7 @@ static void free_reply(struct queued_reply *queued)
 {
     for (size_t i = 0; i < queued->fd_count; i++)
         fd_close(&queued->fds[i]);
+    mem_cleanup(&queued->body);
     mem_cleanup(&queued);
 }
 

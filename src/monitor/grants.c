@@ -97,8 +97,7 @@ struct granted *granted_by_id(const struct monitor *monitor, uint64_t id)
 
 struct instance *granted_instance(const struct granted *granted)
 {
-    return granted->owner != NULL ? instances_by_name(granted->owner, granted->grant.machine)
-                                  : NULL;
+    return instances_by_name(granted->owner, granted->grant.machine);
 }
 
 bool granted_is_of(const struct granted *granted, const struct instance *instance)
@@ -121,10 +120,8 @@ void granted_view(const struct granted *granted, struct grant_view *ret_view)
         .left_ns = granted_left(granted),
         .flags = granted->open && granted->state == GRANTED_LIVE ? GRANT_OPEN : 0,
     };
-    if (granted->owner != NULL)
-        memcpy(ret_view->owner, granted->owner->name, sizeof(ret_view->owner));
-    if (granted->grantee != NULL)
-        memcpy(ret_view->grantee, granted->grantee->name, sizeof(ret_view->grantee));
+    memcpy(ret_view->owner, granted->owner->name, sizeof(ret_view->owner));
+    memcpy(ret_view->grantee, granted->grantee->name, sizeof(ret_view->grantee));
 }
 
 void granted_record(struct granted *granted, enum record_type type)
@@ -137,7 +134,7 @@ void granted_record(struct granted *granted, enum record_type type)
         .actor_uid = granted->actor_uid,
         .subject_uid = grant->owner_uid,
         .number = {grant->id, type == RECORD_GRANT ? granted->ask_id : grant->cut, grant->over,
-                   granted->grantee != NULL ? granted->grantee->slot : UINT32_MAX},
+                   granted->grantee->slot},
         .name = grant->machine,
         .text = text,
         .payload = grant,
@@ -146,16 +143,13 @@ void granted_record(struct granted *granted, enum record_type type)
 
     if (str_format(text, sizeof(text), "%" PRIu64 ": %s port %u to %s", grant->id,
                    grant->terms.protocol == IPPROTO_UDP ? "udp" : "tcp", grant->terms.port,
-                   granted->grantee != NULL ? granted->grantee->name : "a user who is gone") < 0)
+                   granted->grantee->name) < 0)
         croft_bug("the text of a record is too long");
     if (granted->deed.chain != NULL)
         deed_end(monitor, &granted->deed, DURABLE_NOW, NULL, &entry);
-    else if (granted->owner != NULL)
+    else
         records_outcome(monitor, &granted->owner->chain, &entry, DURABLE_NOW);
-    if (granted->owner != NULL)
-        allowance_written(granted->owner, granted->actor_uid, sizeof(*grant));
-    if (granted->grantee == NULL)
-        return;
+    allowance_written(granted->owner, granted->actor_uid, sizeof(*grant));
     records_outcome(monitor, &granted->grantee->chain, &entry, DURABLE_NOW);
     allowance_written(granted->grantee, granted->actor_uid, sizeof(*grant));
 }
@@ -163,11 +157,10 @@ void granted_record(struct granted *granted, enum record_type type)
 void grants_clocks(const struct monitor *monitor, struct grant_clocks *ret_clocks)
 {
     *ret_clocks = (struct grant_clocks){.wall_ns = clock_wall_ns(), .boot_ns = clock_boot_ns()};
-    memcpy(ret_clocks->boot_id, monitor->grants.boot_id, sizeof(ret_clocks->boot_id));
+    memcpy(ret_clocks->boot_id, monitor->boot_id, sizeof(ret_clocks->boot_id));
 }
 
-int grants_user(const struct user *user, const char *name, struct user **ret_other,
-                struct err *err)
+int grants_user(const struct user *user, const char *name, struct user **ret_other, struct err *err)
 {
     struct user *other = users_by_name(user->monitor, name);
 
@@ -215,8 +208,10 @@ int granted_make(struct request *request, struct user *owner, struct user *grant
     if (instance == NULL || instance->removal != NULL)
         return err_set(err, OUTCOME_NOT_FOUND, "no machine named %s", machine);
     if (instance->flags & PLAN_OFFLINE)
-        return err_set(err, OUTCOME_FAILED, "%s has no network (--offline): no port of it can be "
-                       "granted", machine);
+        return err_set(err, OUTCOME_FAILED,
+                       "%s has no network (--offline): no port of it can be "
+                       "granted",
+                       machine);
     rc = tally_check(&tally, owner, grantee, err);
     if (rc == 0)
         rc = allowance_take(owner, grantee, err);
@@ -310,7 +305,7 @@ void grants_each_to(const struct user *user,
          granted = granted->next) {
         const struct instance *instance = granted_instance(granted);
         if (granted->grantee != user || granted->state != GRANTED_LIVE || instance == NULL ||
-            !instance_is_up(instance) || instance->slot == 0)
+            !instance->link.linked)
             continue;
         /* Once for each machine: by the first of its grants. */
         const struct granted *earlier = granted->previous;
@@ -378,21 +373,30 @@ static int tally_check(const struct tally *tally, const struct user *owner,
                        const struct user *grantee, struct err *err)
 {
     if (tally->same != NULL && tally->same->state == GRANTED_ENDING)
-        return err_set(err, OUTCOME_FAILED, "grant %" PRIu64 " of the same is just being ended; "
-                       "try again", tally->same->grant.id);
+        return err_set(err, OUTCOME_FAILED,
+                       "grant %" PRIu64 " of the same is just being ended; "
+                       "try again",
+                       tally->same->grant.id);
     if (tally->same != NULL)
-        return err_set(err, OUTCOME_FAILED, "%s has that already, by grant %" PRIu64 ": to change "
-                       "it, croft revoke %" PRIu64 ", then grant it anew", grantee->name,
-                       tally->same->grant.id, tally->same->grant.id);
+        return err_set(err, OUTCOME_FAILED,
+                       "%s has that already, by grant %" PRIu64 ": to change "
+                       "it, croft revoke %" PRIu64 ", then grant it anew",
+                       grantee->name, tally->same->grant.id, tally->same->grant.id);
     if (tally->given >= GRANTS_PER_USER_MAX)
-        return err_set(err, OUTCOME_OVER_LIMIT, "%s has given %u grants, which is the limit; "
-                       "revoke one (croft grants)", owner->name, GRANTS_PER_USER_MAX);
+        return err_set(err, OUTCOME_OVER_LIMIT,
+                       "%s has given %u grants, which is the limit; "
+                       "revoke one (croft grants)",
+                       owner->name, GRANTS_PER_USER_MAX);
     if (tally->between >= GRANTS_TO_ONE_MAX)
-        return err_set(err, OUTCOME_OVER_LIMIT, "%s has given %u grants to %s, which is the limit; "
-                       "revoke one (croft grants)", owner->name, GRANTS_TO_ONE_MAX, grantee->name);
+        return err_set(err, OUTCOME_OVER_LIMIT,
+                       "%s has given %u grants to %s, which is the limit; "
+                       "revoke one (croft grants)",
+                       owner->name, GRANTS_TO_ONE_MAX, grantee->name);
     if (tally->received >= GRANTS_PER_USER_MAX && tally->between > 0)
-        return err_set(err, OUTCOME_OVER_LIMIT, "%s was given %u grants, which is the limit; "
-                       "she gives one back by croft revoke", grantee->name, GRANTS_PER_USER_MAX);
+        return err_set(err, OUTCOME_OVER_LIMIT,
+                       "%s was given %u grants, which is the limit; "
+                       "she gives one back by croft revoke",
+                       grantee->name, GRANTS_PER_USER_MAX);
     return 0;
 }
 

@@ -16,12 +16,13 @@ struct granted;
 struct asked;
 
 /*
- * first, last:        grants, and asks, by rising id
- * next_id:            of grants and asks; never given twice
- * replaying:          the records are read: what goes now is not recorded again
- * timer:              the nearest end by what was left; wall: the nearest GRANT_UNTIL by the clock,
- *                     and every setting of the clock
- * wall_due_ns:        what wall is set to
+ * first, last: grants, and asks, by rising id
+ * next_id:     of grants and asks; never given twice
+ * replaying:   the records are read: what goes now is not recorded again
+ * timer:       the nearest end by what was left
+ * wall:        the nearest GRANT_UNTIL by the clock, and every setting of the clock
+ * wall_due_ns: what wall is set to
+ * line:        a cut is over, so that the next may have its turn
  */
 struct grants {
     struct granted *first;
@@ -33,7 +34,7 @@ struct grants {
     struct loop_timer timer;
     struct loop_source wall;
     uint64_t wall_due_ns;
-    uint8_t boot_id[16];
+    struct loop_timer line;
 };
 
 /** grants_init() - before the records are read. Return: 0; -errno no clock to be had */
@@ -42,6 +43,9 @@ nodiscard int grants_init(struct monitor *monitor);
 /** grants_recorded() - replay of a RECORD_GRANT, GRANT_END, ASK or DENY in the file of @user */
 void grants_recorded(struct user *user, const struct record *record, const void *payload,
                      size_t payload_size);
+
+/** grants_disbelieved() - the file of @user is damaged: nothing that it says is granted */
+void grants_disbelieved(struct user *user);
 
 /** grants_replayed() - after all files and the adoption of what runs: ends what ended while Croft
  * was down, before anything has a network; arms the timer */

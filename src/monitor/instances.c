@@ -110,6 +110,7 @@ void instance_drop(struct instance *instance)
 {
     struct instance **place = &instance->user->instances;
 
+    grants_instance_gone(instance);
     /* Also of one whose start failed at once: croftd may have heard of it already. */
     events_gone(instance->user->monitor, &instance->event, EVENT_INSTANCE_GONE);
     while (*place != instance)
@@ -137,7 +138,6 @@ void instance_discard(struct instance *instance)
     if (rc < 0 && rc != -ENOENT)
         log_line(LOG_LEVEL_WARNING, "what %s of %s wrote stays: %s", instance->name, user->name,
                  strerror(-rc));
-    grants_instance_gone(instance);
     instance_drop(instance);
     /* An image that lost its name while this one needed its layer. */
     for (uint32_t i = 0; plan != NULL && i < plan->layer_count; i++)

@@ -79,11 +79,11 @@ int deed_begin(struct monitor *monitor, struct user *user, const struct chain_en
     /* What ends or takes away is always possible. */
     bool full = user != NULL ? records_full(chain) : chain->size_bytes > RECORD_HOST_FILE_MAX;
     if (full && entry->type != RECORD_STOP && entry->type != RECORD_REMOVE &&
-        entry->type != RECORD_USER_REMOVE)
+        entry->type != RECORD_GRANT_END && entry->type != RECORD_USER_REMOVE)
         return err_set(
             err, OUTCOME_OVER_LIMIT,
-            "the records of %s are full (%llu MiB): machines can be stopped and removed; "
-            "an admin adds the user anew (croft user rm, croft user add)",
+            "the records of %s are full (%llu MiB): machines can be stopped and removed, grants "
+            "revoked; an admin adds the user anew (croft user rm, croft user add)",
             user != NULL ? user->name : "the host",
             (user != NULL ? RECORD_FILE_MAX : RECORD_HOST_FILE_MAX) / MIB);
     intent.phase = RECORD_INTENT;
@@ -173,6 +173,7 @@ int records_open(struct monitor *monitor, struct err *err)
         if (user->chain.broken)
             refuse_broken(user);
     }
+    monitor->grants.replaying = false;
     return 0;
 }
 
@@ -253,7 +254,7 @@ static void write_heads(struct monitor *monitor)
             .type = RECORD_HEAD,
             .phase = RECORD_OUTCOME,
             .subject_uid = user->uid,
-            .number = {user->chain.seq},
+            .number = {user->chain.seq, monitor->grants.next_id},
             .name = user->name,
             .payload = user->chain.hash,
             .payload_size = SHA256_SIZE,
@@ -318,6 +319,9 @@ static void replay_host(const struct record *record, const void *payload, size_t
             user_drop(user);
         break;
     case RECORD_HEAD:
+        /* Also of users who are gone, with their files: no id is given twice. */
+        if (monitor->grants.next_id < record->number[1])
+            monitor->grants.next_id = record->number[1];
         user = users_by_uid(monitor, record->subject_uid);
         if (user == NULL || payload_size != SHA256_SIZE)
             break;
@@ -377,6 +381,12 @@ static void replay_own(const struct record *record, const void *payload, size_t 
         if (record->phase == RECORD_OUTCOME && record->outcome == OUTCOME_OK)
             replay_image(user, record, payload, payload_size);
         break;
+    case RECORD_GRANT:
+    case RECORD_GRANT_END:
+    case RECORD_ASK:
+    case RECORD_DENY:
+        grants_recorded(user, record, payload, payload_size);
+        break;
     case RECORD_HOST_START:
     case RECORD_HOST_STOP:
     case RECORD_HEAD:
@@ -386,10 +396,6 @@ static void replay_own(const struct record *record, const void *payload, size_t 
     case RECORD_EXEC:
     case RECORD_LOGIN:
     case RECORD_HOST_NETWORK:
-    case RECORD_GRANT:
-    case RECORD_GRANT_END:
-    case RECORD_ASK:
-    case RECORD_DENY:
     case RECORD_TYPE_COUNT:
         break;
     }
@@ -474,4 +480,5 @@ static void refuse_broken(struct user *user)
         instance_drop(user->instances);
     while (user->images != NULL)
         image_drop(user->images);
+    grants_disbelieved(user);
 }

@@ -4,6 +4,7 @@
  *
  * Theory of operation
  *   record the intent
+ *   end the grants and asks of hers and to her
  *   kill everything of hers, and wait until it has ended
  *   unmount
  *   croft-setup       account, groups, key; with --purge the disk
@@ -168,6 +169,7 @@ static void remove_groups(void *data)
 
 static void remove_finish(struct change *change)
 {
+    grants_user_dropped(change->user);
     change_record_own(change, RECORD_USER_REMOVE, change->deed.actor_uid);
     records_user_retire(change->monitor, change->user);
     /* A connection of hers would speak as whoever is given the same uid next. */

@@ -4,6 +4,7 @@
 #define CROFT_MONITOR_USERS_H
 
 #include "linux/cgroup.h"
+#include "monitor/allowance.h"
 #include "monitor/chain.h"
 #include "monitor/diskuse.h"
 #include "monitor/envelope.h"
@@ -44,6 +45,7 @@ struct user {
     struct user_limits limits;
     struct chain_head head; /* what the host's file says about her chain */
     struct chain chain;
+    struct allowance allowance;
     struct volume volume;
     struct diskuse disk;
     bool has_groups;

@@ -55,6 +55,7 @@
 
 /* Grants and asks. */
 #define GRANTS_PER_USER_MAX        1000U /* given by her, live; and given to her */
+#define GRANTS_TO_ONE_MAX          250U  /* by one owner to one other: room for others' is left */
 #define GRANT_CONNECTIONS_DEFAULT  512U
 #define GRANT_CONNECTIONS_MAX      65535U
 #define GRANT_RATE_DEFAULT         200U /* new connections in a second */
@@ -121,6 +122,11 @@
 #define RECORD_FILE_MAX (256ULL * MIB)
 /* The host's own file: no user decides how it grows, and without it nobody can be added. */
 #define RECORD_HOST_FILE_MAX (1ULL * GIB)
+/* Of a user's file: what others caused by granting, asking and revoking; then they cannot begin more. */
+#define RECORD_FOREIGN_MAX (64ULL * MIB)
+/* Entries that one user may cause in others' files in a row, and when one comes back. */
+#define FOREIGN_ENTRIES_MAX  20000U
+#define FOREIGN_ENTRY_BACK_S 60U
 #define KEY_FILE_MAX         (16U * 1024U)
 
 /* When a user's memory ends, the kernel ends a command before pid 1, which is the machine. */

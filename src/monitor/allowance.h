@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * allowance - how much one user may write into the records of others
+ *
+ * A grant stands in the grantee's file and an ask in the owner's: so that nobody fills another's
+ * records, each user has a number of such entries, which comes back slowly, and each file takes so
+ * many bytes that others caused.
+ */
+#ifndef CROFT_MONITOR_ALLOWANCE_H
+#define CROFT_MONITOR_ALLOWANCE_H
+
+#include "base/attrs.h"
+#include "base/err.h"
+#include <stdint.h>
+
+struct record;
+struct user;
+
+/* used: entries not yet come back; counted_boot_ns: when they were counted; bytes: in her own file,
+ * caused by others */
+struct allowance {
+    uint32_t used;
+    uint64_t counted_boot_ns;
+    uint64_t bytes;
+};
+
+/** allowance_take() - room for what @user begins with @other, and for its end. Return: 0;
+ * OUTCOME_OVER_LIMIT */
+nodiscard int allowance_take(struct user *user, struct user *other, struct err *err);
+
+/** allowance_written() - a record of @size bytes by @actor_uid stands in the file of @user now */
+void allowance_written(struct user *user, uint32_t actor_uid, uint64_t size);
+
+#endif
