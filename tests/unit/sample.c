@@ -66,7 +66,12 @@ struct order *sample_order(struct sample *sample, uint32_t type)
     case ORDER_LOGIN:
     case ORDER_HOST_STATUS:
     case ORDER_HOST_STOP:
+    case ORDER_HOST_NETWORK:
+    case ORDER_GRANTS:
+    case ORDER_ASKS:
         break;
+    case ORDER_APPROVE:
+    case ORDER_DENY:
     case ORDER_SIGNAL:
         order->number = 15;
         break;

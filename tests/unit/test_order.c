@@ -2,6 +2,7 @@
 /* test_order - every order well-formed, and every field of each that may not be set */
 #include "unit.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,33 +17,33 @@ static const struct {
     uint32_t type;
     size_t fd_count;
     uint32_t flags;
-    bool has_name;
+    enum shape { PLAIN, NAMED, MAY_BE_NAMED, ANY_NUMBER } shape;
 } shapes[] = {
-    {ORDER_USER_ADD, 0, 0, true},
-    {ORDER_USER_SET, 0, 0, true},
-    {ORDER_USER_REMOVE, 0, ORDER_PURGE, true},
-    {ORDER_LAUNCH, 0, 0, false},
-    {ORDER_RUN, 3, ORDER_STDIN, false},
-    {ORDER_START, 0, 0, true},
-    {ORDER_STOP, 0, 0, true},
-    {ORDER_REMOVE, 0, ORDER_FORCE, true},
-    {ORDER_EXEC, 3, ORDER_STDIN, true},
-    {ORDER_SIGNAL, 0, 0, false},
-    {ORDER_LOGS, 0, 0, true},
-    {ORDER_IMAGE_IMPORT, 1, 0, true},
-    {ORDER_IMAGE_REMOVE, 0, 0, true},
-    {ORDER_LOGIN, 0, 0, false},
-    {ORDER_HOST_STATUS, 0, 0, false},
-    {ORDER_HOST_STOP, 0, 0, false},
-    {ORDER_HOST_NETWORK, 0, 0, false},
-    {ORDER_GRANT, 0, 0, true},
-    {ORDER_REVOKE, 0, 0, true},
-    {ORDER_GRANTS, 0, 0, false},
-    {ORDER_ASK, 0, 0, true},
-    {ORDER_ASKS, 0, 0, false},
-    {ORDER_APPROVE, 0, 0, false},
-    {ORDER_DENY, 0, 0, false},
-    {ORDER_WHY, 0, 0, true},
+    {ORDER_USER_ADD, 0, 0, NAMED},
+    {ORDER_USER_SET, 0, 0, NAMED},
+    {ORDER_USER_REMOVE, 0, ORDER_PURGE, NAMED},
+    {ORDER_LAUNCH, 0, ORDER_SYSTEM, PLAIN},
+    {ORDER_RUN, 3, ORDER_STDIN | ORDER_SYSTEM, PLAIN},
+    {ORDER_START, 0, 0, NAMED},
+    {ORDER_STOP, 0, 0, NAMED},
+    {ORDER_REMOVE, 0, ORDER_FORCE | ORDER_SYSTEM, NAMED},
+    {ORDER_EXEC, 3, ORDER_STDIN, NAMED},
+    {ORDER_SIGNAL, 0, 0, PLAIN},
+    {ORDER_LOGS, 0, 0, NAMED},
+    {ORDER_IMAGE_IMPORT, 1, ORDER_SYSTEM, NAMED},
+    {ORDER_IMAGE_REMOVE, 0, ORDER_SYSTEM, NAMED},
+    {ORDER_LOGIN, 0, 0, PLAIN},
+    {ORDER_HOST_STATUS, 0, 0, PLAIN},
+    {ORDER_HOST_STOP, 0, 0, PLAIN},
+    {ORDER_HOST_NETWORK, 0, 0, PLAIN},
+    {ORDER_GRANT, 0, 0, NAMED},
+    {ORDER_REVOKE, 0, 0, MAY_BE_NAMED},
+    {ORDER_GRANTS, 0, 0, ANY_NUMBER},
+    {ORDER_ASK, 0, 0, NAMED},
+    {ORDER_ASKS, 0, 0, ANY_NUMBER},
+    {ORDER_APPROVE, 0, 0, ANY_NUMBER},
+    {ORDER_DENY, 0, 0, ANY_NUMBER},
+    {ORDER_WHY, 0, 0, MAY_BE_NAMED},
 };
 _Static_assert(ARRAY_LEN(shapes) == ORDER_TYPE_COUNT - 1, "every order stands here");
 
@@ -71,6 +72,34 @@ static struct order_user *append_user(const char *key)
     return user;
 }
 
+/* The bodies that are one struct of a fixed size. */
+static void append_fixed(uint32_t type)
+{
+    void *place = sample.bytes + sample.size;
+    struct order_network *network = place;
+    struct order_grant *grant = place;
+    struct order_ask *ask = place;
+    size_t size = 0;
+
+    memset(place, 0, sizeof(*network) + sizeof(*ask));
+    if (type == ORDER_HOST_NETWORK) {
+        network->count = network->resolver_count = 1;
+        network->service[0] =
+            (struct net_target){.address = {192, 0, 2, 1}, .protocol = IPPROTO_UDP, .port = 53};
+        size = sizeof(*network);
+    } else if (type == ORDER_GRANT || type == ORDER_REVOKE) {
+        memcpy(grant->user, "bob", sizeof("bob"));
+        size = sizeof(*grant);
+    } else if (type == ORDER_ASK) {
+        memcpy(ask->user, "bob", sizeof("bob"));
+        size = sizeof(*ask);
+    } else if (type == ORDER_WHY) {
+        ((struct order_why *)place)->protocol = IPPROTO_TCP;
+        size = sizeof(struct order_why);
+    }
+    sample.size += size;
+}
+
 static struct order *whole_order(uint32_t type)
 {
     struct order *order = sample_order(&sample, type);
@@ -83,6 +112,7 @@ static struct order *whole_order(uint32_t type)
         sample_plan(&sample, PLAN_JOB);
     if (type == ORDER_EXEC)
         sample_command(&sample);
+    append_fixed(type);
     sample_order_end(&sample);
     return order;
 }
@@ -132,7 +162,8 @@ static void no_order_takes_more_than_its_shape(void **state)
         whole_order(shapes[i].type)->reserved = 1;
         expect_refused(i, fds, "a reserved field");
         whole_order(shapes[i].type)->number = UINT64_MAX;
-        expect_refused(i, fds, "a number");
+        if (shapes[i].shape != ANY_NUMBER)
+            expect_refused(i, fds, "a number");
         whole_order(shapes[i].type);
         sample.size++;
         expect_refused(i, fds, "a byte more");
@@ -161,13 +192,57 @@ static void names_are_checked(void **state)
         whole_order(shapes[i].type)->name[NAME_SIZE - 1] = 'x';
         expect_refused(i, shapes[i].fd_count, "bytes behind the name");
         memset(whole_order(shapes[i].type)->name, 0, NAME_SIZE);
-        if (shapes[i].has_name) {
+        if (shapes[i].shape == NAMED) {
             expect_refused(i, shapes[i].fd_count, "no name");
             continue;
         }
         whole_order(shapes[i].type)->name[0] = 'a';
-        expect_refused(i, shapes[i].fd_count, "a name");
+        if (shapes[i].shape != MAY_BE_NAMED)
+            expect_refused(i, shapes[i].fd_count, "a name");
     }
+}
+
+static void one_user_is_no_person(void **state)
+{
+    static const uint32_t about_users[] = {ORDER_USER_ADD, ORDER_USER_SET, ORDER_USER_REMOVE};
+    struct err err;
+
+    (void)state;
+    assert_true(order_is_user(SYSTEM_USER));
+    assert_true(order_is_user("alice"));
+    assert_false(order_is_user("_other"));
+    for (size_t i = 0; i < ARRAY_LEN(about_users); i++) {
+        memcpy(whole_order(about_users[i])->name, SYSTEM_USER, sizeof(SYSTEM_USER));
+        assert_int_equal(check(0, &err), 0);
+    }
+    memcpy(whole_order(ORDER_START)->name, SYSTEM_USER, sizeof(SYSTEM_USER));
+    assert_int_equal(check(0, &err), OUTCOME_USAGE);
+}
+
+static void services_of_the_host(void **state)
+{
+    struct err err;
+    struct order_network *network = (void *)(sample.bytes + sizeof(struct order));
+
+    (void)state;
+    whole_order(ORDER_HOST_NETWORK);
+    network->count = NETWORK_SERVICES_MAX + 1;
+    assert_int_equal(check(0, &err), OUTCOME_USAGE);
+    whole_order(ORDER_HOST_NETWORK);
+    network->resolver_count = 2;
+    assert_int_equal(check(0, &err), OUTCOME_USAGE);
+    whole_order(ORDER_HOST_NETWORK);
+    network->service[0].port = 0;
+    assert_int_equal(check(0, &err), OUTCOME_USAGE);
+    whole_order(ORDER_HOST_NETWORK);
+    network->service[0].protocol = 1;
+    assert_int_equal(check(0, &err), OUTCOME_USAGE);
+    whole_order(ORDER_HOST_NETWORK);
+    network->service[0].flags = 8;
+    assert_int_equal(check(0, &err), OUTCOME_USAGE);
+    whole_order(ORDER_HOST_NETWORK);
+    network->count = network->resolver_count = 0;
+    assert_int_equal(check(0, &err), 0);
 }
 
 static void a_body_where_none_belongs(void **state)
@@ -283,6 +358,13 @@ static void user_fields(void **state)
         {USER_DISK, {.disk_bytes = DISK_MIN_BYTES}, {.disk_bytes = DISK_MIN_BYTES - 1}},
         {USER_INODES, {.inodes = INODES_MIN}, {.inodes = INODES_MIN - 1}},
         {USER_CPUS, {.cpu_milli = CPU_MILLI_MIN}, {.cpu_milli = CPU_MILLI_MIN - 1}},
+        {USER_NET, {.net_bytes_per_s = NET_BYTES_MIN}, {.net_bytes_per_s = NET_BYTES_MIN - 1}},
+        {USER_PACKETS,
+         {.net_packets_per_s = NET_PACKETS_MIN},
+         {.net_packets_per_s = NET_PACKETS_MIN - 1}},
+        {USER_CONNECTIONS,
+         {.net_connections = NET_CONNECTIONS_MIN},
+         {.net_connections = NET_CONNECTIONS_MIN - 1}},
     };
     struct err err;
     struct order_user *user;
@@ -345,6 +427,8 @@ int main(void)
         cmocka_unit_test(every_order_passes),
         cmocka_unit_test(no_order_takes_more_than_its_shape),
         cmocka_unit_test(names_are_checked),
+        cmocka_unit_test(one_user_is_no_person),
+        cmocka_unit_test(services_of_the_host),
         cmocka_unit_test(a_body_where_none_belongs),
         cmocka_unit_test(every_shorter_order_is_refused),
         cmocka_unit_test(unknown_types),
