@@ -156,8 +156,8 @@ static void read_entries(struct monitor *monitor)
     struct entry entry;
 
     for (uint32_t slot = NET_SLOT_FIRST; slot <= NET_SLOT_LAST; slot++) {
-        ssize_t got = pread(monitor->addresses.fd, &entry, sizeof(entry),
-                            (off_t)(slot * sizeof(entry)));
+        ssize_t got =
+            pread(monitor->addresses.fd, &entry, sizeof(entry), (off_t)(slot * sizeof(entry)));
         if (got != (ssize_t)sizeof(entry))
             return; /* the end: none above was ever given */
         if (entry.uid == 0)

@@ -224,8 +224,7 @@ static void rewrite(const struct instance *instance, const char *file, struct li
     char slot[SLOT_NAME_SIZE];
 
     slot_name(instance->slot, slot);
-    auto_close dir =
-        path_open(instance->user->monitor->dirs.names, slot, O_RDONLY | O_DIRECTORY);
+    auto_close dir = path_open(instance->user->monitor->dirs.names, slot, O_RDONLY | O_DIRECTORY);
     int rc = dir < 0 ? dir : write_file(dir, file, lines);
     if (rc < 0)
         log_line(LOG_LEVEL_WARNING, "cannot rewrite %s of %s of %s: %s", file, instance->name,

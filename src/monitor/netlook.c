@@ -120,8 +120,7 @@ static int begin(struct monitor *monitor)
         rc = jobs_ask_super(monitor, SPAWN_LOOK, theirs, NULL);
     if (rc < 0)
         return rc;
-    look->channel =
-        (struct loop_source){.fd = take_fd(&ours), .on_io = on_reply, .data = monitor};
+    look->channel = (struct loop_source){.fd = take_fd(&ours), .on_io = on_reply, .data = monitor};
     look->seen = look->changes;
     rc = loop_add(monitor->loop, &look->channel, EPOLLIN);
     if (rc < 0) {

@@ -137,14 +137,12 @@ int network_ask(struct monitor *monitor, const struct net_request *request, int 
     if (fd >= 0 && copy < 0)
         return -errno;
     struct network_asked *asked = mem_new(1, sizeof(*asked));
-    *asked =
-        (struct network_asked){.request = *request, .fd = copy, .done = done, .data = data};
+    *asked = (struct network_asked){.request = *request, .fd = copy, .done = done, .data = data};
     asked->request.version = NET_VERSION;
     asked->request.token = ++network->next_token;
     if (network->asked == NULL) {
         network->asked = asked;
-        loop_arm(monitor->loop, &network->deadline,
-                 clock_boot_ns() + CLIENT_STALL_MS * NS_PER_MS);
+        loop_arm(monitor->loop, &network->deadline, clock_boot_ns() + CLIENT_STALL_MS * NS_PER_MS);
     } else {
         network->asked_last->next = asked;
     }
@@ -356,8 +354,7 @@ static bool take_reply(struct monitor *monitor, const struct net_reply *reply)
         return false;
     network->asked = asked->next;
     if (network->asked != NULL)
-        loop_arm(monitor->loop, &network->deadline,
-                 clock_boot_ns() + CLIENT_STALL_MS * NS_PER_MS);
+        loop_arm(monitor->loop, &network->deadline, clock_boot_ns() + CLIENT_STALL_MS * NS_PER_MS);
     else
         loop_disarm(monitor->loop, &network->deadline);
     network->generation = reply->generation;

@@ -34,9 +34,9 @@ enum order_body {
 struct order_form {
     const char *name;
     enum order_body body;
-    bool has_name;     /* struct order's name is needed */
+    bool has_name; /* struct order's name is needed */
     bool may_have_name;
-    bool about_user; /* its name is a user's */
+    bool about_user;   /* its name is a user's */
     uint32_t flags;    /* that may be set */
     uint32_t fd_count; /* of an order without a terminal */
     uint64_t number_min;
@@ -44,12 +44,18 @@ struct order_form {
 };
 
 static const struct order_form order_forms[ORDER_TYPE_COUNT] = {
-    [ORDER_USER_ADD] =
-        {.name = "user add", .body = BODY_USER, .has_name = true, .about_user = true},
-    [ORDER_USER_SET] =
-        {.name = "user set", .body = BODY_USER, .has_name = true, .about_user = true},
-    [ORDER_USER_REMOVE] =
-        {.name = "user rm", .has_name = true, .about_user = true, .flags = ORDER_PURGE},
+    [ORDER_USER_ADD] = {.name = "user add",
+                        .body = BODY_USER,
+                        .has_name = true,
+                        .about_user = true},
+    [ORDER_USER_SET] = {.name = "user set",
+                        .body = BODY_USER,
+                        .has_name = true,
+                        .about_user = true},
+    [ORDER_USER_REMOVE] = {.name = "user rm",
+                           .has_name = true,
+                           .about_user = true,
+                           .flags = ORDER_PURGE},
     [ORDER_LAUNCH] = {.name = "launch", .body = BODY_PLAN, .flags = ORDER_SYSTEM},
     [ORDER_RUN] = {.name = "run",
                    .body = BODY_PLAN,
@@ -65,8 +71,10 @@ static const struct order_form order_forms[ORDER_TYPE_COUNT] = {
                     .fd_count = STDIO_FDS},
     [ORDER_SIGNAL] = {.name = "signal", .number_min = 1, .number_max = SIGNAL_LAST},
     [ORDER_LOGS] = {.name = "logs", .has_name = true},
-    [ORDER_IMAGE_IMPORT] =
-        {.name = "image import", .has_name = true, .flags = ORDER_SYSTEM, .fd_count = 1},
+    [ORDER_IMAGE_IMPORT] = {.name = "image import",
+                            .has_name = true,
+                            .flags = ORDER_SYSTEM,
+                            .fd_count = 1},
     [ORDER_IMAGE_REMOVE] = {.name = "image rm", .has_name = true, .flags = ORDER_SYSTEM},
     [ORDER_LOGIN] = {.name = "login"},
     [ORDER_HOST_STATUS] = {.name = "host status"},
@@ -355,8 +363,7 @@ static int order_why_check(const char *body, size_t size, struct err *err)
     memcpy(&why, body, sizeof(why));
     const char *const names[] = {why.user, why.machine};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (!str_terminated(names[i], NAME_SIZE) ||
-            (names[i][0] != '\0' && !str_is_name(names[i])))
+        if (!str_terminated(names[i], NAME_SIZE) || (names[i][0] != '\0' && !str_is_name(names[i])))
             return err_set(err, OUTCOME_USAGE, "why: a name is malformed");
     if ((why.protocol != IPPROTO_TCP && why.protocol != IPPROTO_UDP) || why.ipv6 > 1)
         return err_set(err, OUTCOME_USAGE, "why: give a port of tcp or udp");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_lines - a file that is rewritten in place: what stands, what does not, what no reader sees */
+/* test_lines - a file that is rewritten in place: what stands, what does not, what no reader sees
+ */
 #include "unit.h"
 
 #include <signal.h>

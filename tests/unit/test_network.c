@@ -65,10 +65,8 @@ static struct net_request receive(struct frame_fds *fds)
 
 static void answer(const struct net_request *request, int32_t error)
 {
-    const struct net_reply reply = {.version = NET_VERSION,
-                                    .type = request->type,
-                                    .token = request->token,
-                                    .error = error};
+    const struct net_reply reply = {
+        .version = NET_VERSION, .type = request->type, .token = request->token, .error = error};
     assert_int_equal(frame_send(peer, &reply, sizeof(reply), NULL, 0, NULL, 0), 0);
 }
 
@@ -133,7 +131,8 @@ static void a_new_croft_net_is_told_everything(void **state)
     user_new(&monitor, "adding", USER_ADDING);
     struct user *alice = user_new(&monitor, "alice", USER_ACTIVE);
     alice->uid = 1001;
-    alice->limits = (struct user_limits){.net_packets_per_s = 5000, .net_connections = 17, .lan = 1};
+    alice->limits =
+        (struct user_limits){.net_packets_per_s = 5000, .net_connections = 17, .lan = 1};
     attach();
     struct net_request request = receive(NULL);
     assert_int_equal(request.type, NET_HELLO);
