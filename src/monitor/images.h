@@ -41,7 +41,8 @@ size_t images_count(const struct user *user);
 /** image_set() - gives @name to a layer, new or instead of another. Never NULL */
 struct image *image_set(struct user *user, const char *name, const uint8_t digest[SHA256_SIZE]);
 
-/** image_set_config() - what @image says about itself: @size bytes, copied; 0, or malformed: nothing
+/** image_set_config() - what @image says about itself: @size bytes, copied; 0, or malformed:
+ * nothing
  */
 void image_set_config(struct image *image, const void *config, size_t size);
 
