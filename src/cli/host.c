@@ -4,7 +4,8 @@
  *
  * start makes the directories, raises kernel.pid_max (users share the numbers: 32768 would let one
  * of them use up what all need) and leaves croft-super running in a session of its own; it returns
- * when the door and croftd answer. stop orders the end through the door and puts pid_max back.
+ * when the door and croftd answer, and the monitor was told the host's resolvers (network.c). stop
+ * orders the end through the door and puts pid_max back.
  *
  * Runs as: root (start, stop); the user (status)
  */
@@ -31,6 +32,7 @@
 #include "cli/api.h"
 #include "cli/cli.h"
 #include "cli/door.h"
+#include "cli/network.h"
 #include "cli/option.h"
 #include "cli/say.h"
 
@@ -84,6 +86,15 @@ static int need_root(struct err *err)
     return err_set(err, OUTCOME_NOT_PERMITTED, "only root starts and stops Croft");
 }
 
+/* Machines without a resolver are still machines: Croft runs all the same. */
+static void tell_network(void)
+{
+    struct err err;
+
+    if (network_tell(&err) != 0)
+        fprintf(stderr, "warning: %s\n", err.text);
+}
+
 int verb_host_start(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     struct status status = {0};
@@ -101,6 +112,7 @@ int verb_host_start(const struct cli *cli, int argc, char **argv, struct err *er
     if (r != 0)
         return r;
     if (ask_status(&status, err) == 0) {
+        tell_network();
         say_line("Croft runs already: super is %d", (int)status.super_pid);
         return OUTCOME_OK;
     }
@@ -114,6 +126,7 @@ int verb_host_start(const struct cli *cli, int argc, char **argv, struct err *er
             fprintf(stderr, "croft: %s\n", second.text);
         return r;
     }
+    tell_network();
     say_line("Croft runs: super %d, monitor %d, croftd %d; log %s", (int)status.super_pid,
              (int)status.monitor_pid, (int)status.croftd_pid, LOG_PATH);
     return OUTCOME_OK;
