@@ -64,6 +64,7 @@ static int launch_wish(const struct wish *wish, struct planned *planned, struct 
     {'e', OPTION_LIST, "env", &(wish).env, 0, 0, NULL},                                            \
         {'u', OPTION_TEXT, "user", &(wish).user, 0, 0, NULL},                                      \
         {'w', OPTION_TEXT, "workdir", &(wish).workdir, 0, 0, NULL},                                \
+        {0, OPTION_TEXT, "entrypoint", &(wish).entrypoint, 0, 0, NULL},                            \
         {0, OPTION_TEXT, "network", &(wish).network, 0, 0, NULL},                                  \
         {0, OPTION_SIZE, "memory", &(wish).memory_bytes, MEMORY_MIN_BYTES, UINT64_MAX / 2, NULL},  \
         {0, OPTION_COUNT, "pids", &(wish).pids, 1, UINT32_MAX, NULL},                              \
@@ -208,6 +209,7 @@ static json_t *wish_json(const struct wish *wish, struct err *err)
     set_text(object, "name", wish->name);
     set_text(object, "user", wish->user);
     set_text(object, "workdir", wish->workdir);
+    set_text(object, "entrypoint", wish->entrypoint);
     set_flag(object, "tty", wish->tty);
     set_flag(object, "stdin", wish->input);
     set_flag(object, "remove", wish->remove);

@@ -43,12 +43,12 @@ struct verb {
 
 static const struct verb verbs[] = {
     {"launch", NULL, verb_launch, false, "user",
-     "[-e K=V] [-u USER] [-w DIR] [--memory SIZE] [--pids N] [--cpus N] [--network none] [--json] "
-     "IMAGE NAME [-- CMD...]",
+     "[-e K=V] [-u USER] [-w DIR] [--entrypoint WORD] [--memory SIZE] [--pids N] [--cpus N] "
+     "[--network none] [--json] IMAGE NAME [-- CMD...]",
      "make a machine and start it"},
     {"run", NULL, verb_run, true, "user",
-     "[--rm] [-i] [-t] [--name NAME] [-e K=V] [-u USER] [-w DIR] [--memory SIZE] [--pids N] "
-     "[--cpus N] [--network none] IMAGE [--] CMD...",
+     "[--rm] [-i] [-t] [--name NAME] [-e K=V] [-u USER] [-w DIR] [--entrypoint WORD] "
+     "[--memory SIZE] [--pids N] [--cpus N] [--network none] IMAGE [--] CMD...",
      "run one command in a machine of its own"},
     {"ls", "list", verb_ls, false, "user", "[--all | --user USER] [--json]",
      "list your machines (an admin: everybody's)"},
@@ -83,7 +83,7 @@ static const struct verb verbs[] = {
      "[--json] [MACHINE] MACHINE:PORT[/udp] | MACHINE.OWNER:PORT | ADDRESS:PORT",
      "whether a port is open to your machines, and why"},
     {"image import", NULL, verb_image_import, false, "user", "[--json] FILE|- NAME",
-     "make an image of a root file system's tar"},
+     "make an image of a root file system's tar, an OCI layout or a docker save"},
     {"image ls", "image list", verb_image_ls, false, "user", "[--json]", "list your images"},
     {"image rm", "image delete", verb_image_rm, false, "user", "NAME", "remove an image"},
     {"audit verify", NULL, verb_audit_verify, false, "user",

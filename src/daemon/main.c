@@ -166,12 +166,16 @@ static void on_events(struct loop_source *source, uint32_t epoll_events, void *d
 static void drain_events(void *data)
 {
     struct daemon *daemon = data;
-    struct event event;
+    /* An image's settings follow their event. */
+    static union {
+        struct event event;
+        char bytes[sizeof(struct event) + IMAGE_CONFIG_SIZE_MAX];
+    } came;
     for (;;) {
-        ssize_t got = frame_recv(EVENTS_FD, &event, sizeof(event), NULL);
+        ssize_t got = frame_recv(EVENTS_FD, &came, sizeof(came), NULL);
         if (got == -EAGAIN)
             return;
-        int rc = got > 0 ? view_apply(&daemon->view, &event, (size_t)got) : (int)got;
+        int rc = got > 0 ? view_apply(&daemon->view, &came.event, (size_t)got) : (int)got;
         if (got > 0 && rc == 0)
             continue;
         if (rc < 0) {

@@ -35,19 +35,12 @@ static int call_users(struct call *call, struct err *err);
 static int call_plan(struct call *call, struct err *err);
 static int call_status(struct call *call, struct err *err);
 
-enum method_who {
-    WHO_OWNER, /* acts on the caller's own; no "user" */
-    WHO_ABOUT, /* looks at the caller's own; an admin may name a "user" */
-};
-
 static const struct method {
     const char *name;
     method_fn handle;
-    enum method_who who;
 } methods[] = {
-    {"List", call_list, WHO_ABOUT},     {"Info", call_info, WHO_ABOUT},
-    {"Images", call_images, WHO_ABOUT}, {"Users", call_users, WHO_ABOUT},
-    {"Plan", call_plan, WHO_OWNER},     {"Status", call_status, WHO_ABOUT},
+    {"List", call_list},   {"Info", call_info}, {"Images", call_images},
+    {"Users", call_users}, {"Plan", call_plan}, {"Status", call_status},
 };
 
 static int dispatch(struct call *call, const json_t *message, struct err *err);
@@ -118,7 +111,7 @@ static int dispatch(struct call *call, const json_t *message, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         if (strcmp(methods[i].name, name) != 0)
             continue;
-        rc = methods[i].who == WHO_ABOUT ? find_about(call, err) : 0;
+        rc = find_about(call, err);
         return rc != 0 ? rc : methods[i].handle(call, err);
     }
     return err_set(err, OUTCOME_USAGE, "no method named %.40s", name);
@@ -270,6 +263,8 @@ static int wish_read(const json_t *params, const char **words, const char **env,
     if (rc == 0)
         rc = params_text(params, "workdir", &wish->workdir, err);
     if (rc == 0)
+        rc = params_text(params, "entrypoint", &wish->entrypoint, err);
+    if (rc == 0)
         rc = params_list(params, "command", PLAN_ARGS_MAX, words, &wish->command_count, err);
     if (rc == 0)
         rc = params_list(params, "env", PLAN_ARGS_MAX, env, &wish->env_count, err);
@@ -313,9 +308,12 @@ static int call_plan(struct call *call, struct err *err)
         .command = words,
         .env = env,
     };
-    if (call->own == NULL)
+    if (call->about == NULL)
         return err_set(err, OUTCOME_NOT_PERMITTED,
                        "you have no machines: `croft user add` makes you a user of Croft");
+    if (call->about != call->own && strcmp(call->about->name, SYSTEM_USER) != 0)
+        return err_set(err, OUTCOME_NOT_PERMITTED, "machines of %s are hers to start",
+                       call->about->name);
     int rc = wish_read(call->params, words, env, &wish, err);
     if (rc != 0)
         return rc;
@@ -325,7 +323,7 @@ static int call_plan(struct call *call, struct err *err)
         planner_job_name(random, job_name);
         wish.name = job_name;
     }
-    rc = planner_make(&wish, call->own, &buffer, err);
+    rc = planner_make(&wish, call->about, &buffer, err);
     if (rc != 0)
         return rc;
     auto_free char *text = control_base64(&buffer, plan_size(&buffer.plan));

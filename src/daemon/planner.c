@@ -21,6 +21,9 @@
 #define NO_COMMAND "-"
 #define SHOWN      40
 
+/* Ours, before what the image and the wish may have together. */
+#define VARIABLES_OURS 5U
+
 /* The strings of a command while they are put together. */
 struct strings {
     char *to;
@@ -28,18 +31,36 @@ struct strings {
     bool full;
 };
 
+/* What the image says; each points to the first of so many strings, one behind the other. */
+struct image_says {
+    uint32_t stop_signal;
+    const char *user;
+    const char *workdir;
+    const char *entry;
+    size_t entry_count;
+    const char *cmd;
+    size_t cmd_count;
+    const char *env;
+    size_t env_count;
+};
+
 static int check_names(const struct wish *wish, const struct view_user *owner, struct err *err);
 static int check_limits(const struct wish *wish, const struct view_user *owner, struct err *err);
 static int check_env(const struct wish *wish, struct err *err);
-static void add_command(struct strings *strings, const struct wish *wish, struct command *command);
-static void add_env(struct strings *strings, const struct wish *wish, struct command *command);
-static void fill(struct plan *plan, const struct wish *wish, const struct view_user *owner);
+static void read_image(const struct image_config *config, struct image_says *says);
+static void add_command(struct strings *strings, const struct wish *wish,
+                        const struct image_says *says, struct command *command);
+static void add_env(struct strings *strings, const struct wish *wish, const char *owner,
+                    const struct image_says *says, struct command *command);
+static void fill(struct plan *plan, const struct wish *wish, const struct view_user *owner,
+                 const struct image_says *says);
 
 int planner_make(const struct wish *wish, const struct view_user *owner,
                  union plan_buffer *ret_plan, struct err *err)
 {
     struct plan *plan = &ret_plan->plan;
     struct strings strings = {.to = ret_plan->bytes + sizeof(*plan)};
+    struct image_says says;
     const struct plan_owner against = {
         .uid = owner->uid,
         .block_first = owner->block_first,
@@ -55,10 +76,14 @@ int planner_make(const struct wish *wish, const struct view_user *owner,
         rc = check_env(wish, err);
     if (rc != 0)
         return rc;
+    read_image(view_image(owner, wish->image)->config, &says);
+    if (says.env_count + wish->env_count > PLAN_ARGS_MAX)
+        return err_set(err, OUTCOME_USAGE, "%zu variables with the image's own: give at most %u",
+                       says.env_count + wish->env_count, PLAN_ARGS_MAX);
     memset(plan, 0, sizeof(*plan));
-    fill(plan, wish, owner);
-    add_command(&strings, wish, &plan->command);
-    add_env(&strings, wish, &plan->command);
+    fill(plan, wish, owner, &says);
+    add_command(&strings, wish, &says, &plan->command);
+    add_env(&strings, wish, owner->name, &says, &plan->command);
     if (strings.full)
         return err_set(err, OUTCOME_USAGE,
                        "the command and its environment take more than %u bytes: pass large input "
@@ -141,8 +166,34 @@ static int check_env(const struct wish *wish, struct err *err)
     return 0;
 }
 
-static void fill(struct plan *plan, const struct wish *wish, const struct view_user *owner)
+static const char *skip_strings(const char *at, size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        at += strlen(at) + 1;
+    return at;
+}
+
+static void read_image(const struct image_config *config, struct image_says *says)
+{
+    *says = (struct image_says){.user = "", .workdir = "", .stop_signal = SIGTERM};
+    if (config == NULL)
+        return;
+    if (config->stop_signal != 0)
+        says->stop_signal = config->stop_signal;
+    says->user = config->user;
+    says->workdir = config->strings;
+    says->entry = skip_strings(config->strings, 1);
+    says->entry_count = config->entry_count;
+    says->cmd = skip_strings(says->entry, says->entry_count);
+    says->cmd_count = config->cmd_count;
+    says->env = skip_strings(says->cmd, says->cmd_count);
+    says->env_count = config->env_count;
+}
+
+static void fill(struct plan *plan, const struct wish *wish, const struct view_user *owner,
+                 const struct image_says *says)
+{
+    const char *user = wish->user[0] != '\0' ? wish->user : says->user;
     const struct view_image *image = view_image(owner, wish->image);
 
     plan->version = PLAN_VERSION;
@@ -155,14 +206,14 @@ static void fill(struct plan *plan, const struct wish *wish, const struct view_u
     plan->block_count = BLOCK_COUNT;
     plan->keeper_id = owner->keeper_id;
     plan->layer_count = 1;
-    plan->stop_signal = SIGTERM;
+    plan->stop_signal = says->stop_signal;
     plan->pids = wish->pids;
     plan->cpu_milli = wish->cpu_milli;
     plan->memory_bytes = wish->memory_bytes;
     memcpy(plan->name, wish->name, strlen(wish->name));
     memcpy(plan->image, wish->image, strlen(wish->image));
     memcpy(plan->layer[0], image->digest, sizeof(plan->layer[0]));
-    memcpy(plan->command.user, wish->user, strlen(wish->user));
+    memcpy(plan->command.user, user, strlen(user));
 }
 
 static void add_string(struct strings *strings, const char *text)
@@ -176,52 +227,75 @@ static void add_string(struct strings *strings, const char *text)
     strings->used += size;
 }
 
-static void add_command(struct strings *strings, const struct wish *wish, struct command *command)
+static void add_word(struct strings *strings, struct command *command, const char *word)
 {
-    add_string(strings, wish->workdir);
-    if (wish->command_count == 0) {
-        add_string(strings, wish->kind == PLAN_MACHINE ? NO_COMMAND : DEFAULT_SHELL);
-        command->argc = 1;
-        return;
-    }
+    add_string(strings, word);
+    command->argc++;
+}
+
+static void add_words(struct strings *strings, struct command *command, const char *words,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++, words = skip_strings(words, 1))
+        add_word(strings, command, words);
+}
+
+/* As Docker does it: CMD belongs to the image's own entry point. */
+static void add_command(struct strings *strings, const struct wish *wish,
+                        const struct image_says *says, struct command *command)
+{
+    add_string(strings, wish->workdir[0] != '\0' ? wish->workdir : says->workdir);
+    if (wish->entrypoint == NULL)
+        add_words(strings, command, says->entry, says->entry_count);
+    else if (wish->entrypoint[0] != '\0')
+        add_word(strings, command, wish->entrypoint);
     for (size_t i = 0; i < wish->command_count; i++)
-        add_string(strings, wish->command[i]);
-    command->argc = (uint32_t)wish->command_count;
+        add_word(strings, command, wish->command[i]);
+    if (wish->command_count == 0 && wish->entrypoint == NULL)
+        add_words(strings, command, says->cmd, says->cmd_count);
+    if (command->argc == 0)
+        add_word(strings, command, wish->kind == PLAN_MACHINE ? NO_COMMAND : DEFAULT_SHELL);
 }
 
-/* Whether one of the wish's variables from @first on has the name of @variable. */
-static bool is_given(const struct wish *wish, size_t first, const char *variable)
+static bool is_same_variable(const char *one, const char *other)
 {
-    size_t name_size = strcspn(variable, "=") + 1;
-    for (size_t i = first; i < wish->env_count; i++)
-        if (strncmp(wish->env[i], variable, name_size) == 0)
-            return true;
-    return false;
+    return strncmp(one, other, strcspn(one, "=") + 1) == 0;
 }
 
-static void add_variable(struct strings *strings, struct command *command, const char *variable)
+/*
+ * From what Croft sets over the image to the wish: of one name the last counts, so that there is
+ * one of each.
+ */
+static void add_env(struct strings *strings, const struct wish *wish, const char *owner,
+                    const struct image_says *says, struct command *command)
 {
-    add_string(strings, variable);
-    command->envc++;
-}
-
-/* Given twice, the last one counts, so that there is one of each name. */
-static void add_env(struct strings *strings, const struct wish *wish, struct command *command)
-{
-    static const char *const defaults[] = {DEFAULT_PATH, DEFAULT_HOME, DEFAULT_TERM};
+    static const char *variables[VARIABLES_OURS + PLAN_ARGS_MAX];
     char hostname[sizeof("HOSTNAME=") + NAME_SIZE];
+    char owner_is[sizeof("CROFT_OWNER=") + NAME_SIZE];
+    const char *next = says->env;
+    size_t count = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
-        bool wanted = strcmp(defaults[i], DEFAULT_TERM) != 0 || wish->tty;
-        if (strcmp(defaults[i], DEFAULT_HOME) == 0 && wish->user[0] != '\0')
-            wanted = false; /* croft-init knows whose home it is */
-        if (wanted && !is_given(wish, 0, defaults[i]))
-            add_variable(strings, command, defaults[i]);
-    }
-    if (!is_given(wish, 0, "HOSTNAME=") &&
-        str_format(hostname, sizeof(hostname), "HOSTNAME=%s", wish->name) == 0)
-        add_variable(strings, command, hostname);
+    variables[count++] = DEFAULT_PATH;
+    if (command->user[0] == '\0') /* else croft-init knows whose home it is */
+        variables[count++] = DEFAULT_HOME;
+    if (wish->tty)
+        variables[count++] = DEFAULT_TERM;
+    if (str_format(hostname, sizeof(hostname), "HOSTNAME=%s", wish->name) == 0)
+        variables[count++] = hostname;
+    if (str_format(owner_is, sizeof(owner_is), "CROFT_OWNER=%s", owner) == 0)
+        variables[count++] = owner_is;
+    for (size_t i = 0; i < says->env_count; i++, next = skip_strings(next, 1))
+        variables[count++] = next;
     for (size_t i = 0; i < wish->env_count; i++)
-        if (!is_given(wish, i + 1, wish->env[i]))
-            add_variable(strings, command, wish->env[i]);
+        variables[count++] = wish->env[i];
+
+    for (size_t i = 0; i < count; i++) {
+        size_t later = i + 1;
+        while (later < count && !is_same_variable(variables[i], variables[later]))
+            later++;
+        if (later < count)
+            continue;
+        add_string(strings, variables[i]);
+        command->envc++;
+    }
 }

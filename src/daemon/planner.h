@@ -20,11 +20,13 @@
  * What is wished; strings are borrowed.
  * kind:        enum plan_kind
  * name:        of the instance
- * user:        inside; "": root
- * workdir:     inside; "": "/"
- * command:     none: a machine idles, a job runs /bin/sh
- * offline:     no network but its own loopback
- * memory_bytes, pids, cpu_milli: 0: the envelope's
+ * user:        inside; "": the image's
+ * workdir:     inside; "": the image's
+ * entrypoint:  takes the place of the image's, "": of none; NULL: the image's
+ * command:     what is appended to the entry point in place of the image's CMD, which goes with the
+ *              image's entry point only; when there is neither, a machine idles and a job is a
+ * shell env:         over the image's offline:     no network but its own loopback memory_bytes,
+ * pids, cpu_milli: 0: the envelope's
  */
 struct wish {
     uint32_t kind;
@@ -32,6 +34,7 @@ struct wish {
     const char *image;
     const char *user;
     const char *workdir;
+    const char *entrypoint;
     const char *const *command;
     size_t command_count;
     const char *const *env;

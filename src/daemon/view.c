@@ -14,12 +14,15 @@ static int apply_user(struct view *view, const struct event *event);
 static void remove_user(struct view *view, uint32_t uid);
 static int apply_disk(struct view *view, const struct event *event);
 static int apply_image(struct view *view, const struct event *event);
+static int apply_image_config(struct view *view, const struct event *event, size_t size);
 static int remove_image(struct view *view, const struct event *event);
 static int apply_instance(struct view *view, const struct event *event);
 static int remove_instance(struct view *view, const struct event *event);
 
 static void free_user(struct view_user *user)
 {
+    for (size_t i = 0; i < user->image_count; i++)
+        free(user->images[i].config);
     free(user->images);
     free(user->instances);
 }
@@ -56,14 +59,16 @@ int view_apply(struct view *view, const struct event *event, size_t size)
     case EVENT_DISK:
         return apply_disk(view, event);
     case EVENT_IMAGE_CONFIG:
-        return 0;
+        return apply_image_config(view, event, size);
     }
     return -EPROTO;
 }
 
 static bool event_is_sound(const struct event *event, size_t size)
 {
-    return size == sizeof(*event) && event->version == EVENT_VERSION &&
+    bool right_size =
+        size == sizeof(*event) || (size > sizeof(*event) && event->type == EVENT_IMAGE_CONFIG);
+    return right_size && event->version == EVENT_VERSION &&
            str_terminated(event->name, sizeof(event->name)) &&
            str_terminated(event->image, sizeof(event->image)) &&
            memchr(event->text, '\0', sizeof(event->text)) != NULL;
@@ -164,10 +169,26 @@ static int apply_image(struct view *view, const struct event *event)
     if (image == NULL) {
         user->images = mem_grow(user->images, user->image_count + 1, sizeof(*user->images));
         image = &user->images[user->image_count++];
+    } else {
+        free(image->config);
     }
     *image = (struct view_image){.bytes = event->number, .created_wall_ns = event->wall_ns};
     memcpy(image->name, event->name, sizeof(image->name));
     memcpy(image->digest, event->digest, sizeof(image->digest));
+    return 0;
+}
+
+static int apply_image_config(struct view *view, const struct event *event, size_t size)
+{
+    const struct image_config *config = (const struct image_config *)(const void *)(event + 1);
+    struct view_user *user = find_user(view, event->uid);
+    struct view_image *image = user != NULL ? find_image(user, event->name) : NULL;
+    size -= sizeof(*event);
+    if (image == NULL || image_config_check(config, size) < 0)
+        return -EPROTO;
+    free(image->config);
+    image->config = mem_new(size, 1);
+    memcpy(image->config, config, size);
     return 0;
 }
 
@@ -176,6 +197,7 @@ static int remove_image(struct view *view, const struct event *event)
     struct view_user *user = find_user(view, event->uid);
     struct view_image *image = user != NULL ? find_image(user, event->name) : NULL;
     if (image != NULL) {
+        free(image->config);
         user->image_count--;
         *image = user->images[user->image_count];
     }

@@ -10,15 +10,18 @@
 
 #include "base/attrs.h"
 #include "wire/event.h"
+#include "wire/image.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* config: how it wants to be started; NULL: it does not say (a root file system) */
 struct view_image {
     char name[NAME_SIZE];
     uint8_t digest[SHA256_SIZE];
     uint64_t bytes; /* unpacked */
     uint64_t created_wall_ns;
+    struct image_config *config;
 };
 
 struct view_instance {

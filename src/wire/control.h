@@ -10,8 +10,8 @@
  *   Info   {"name"}                    -> {"machine": MACHINE}
  *   Images {}                          -> {"images": [{"name","digest","bytes","created"}]}
  *   Users  {}                          -> {"users": [USER...]}   (an admin: all; else herself)
- *   Plan   {"kind": "machine"|"job", "image", "name"?, "command": [..]?, "env": [..]?, "user"?,
- *           "workdir"?, "tty"?, "stdin"?, "remove"?, "offline"?, "memory"?, "pids"?, "cpu_milli"?}
+ *   Plan   {"kind": "machine"|"job", "image", "name"?, "command": [..]?, "entrypoint"?, "env": [..]?,
+ *           "user"?, "workdir"?, "tty"?, "stdin"?, "remove"?, "offline"?, "memory"?, "pids"?, "cpu_milli"?}
  *                                      -> {"plan": base64 of a struct plan, "name"}
  *   Status {}                          -> {"users": n, "machines": n, "running": n}
  * MACHINE: {"name","image","kind","state","since","exit_code","exit_signal","oom_kills","text",
