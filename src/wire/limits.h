@@ -132,6 +132,9 @@
 /* When a user's memory ends, the kernel ends a command before pid 1, which is the machine. */
 #define COMMAND_OOM_SCORE_ADJ "500"
 
+/* An image's own first-start; then the machine's command starts anyway. */
+#define FIRST_START_TIMEOUT_MS 30000U
+
 /* Stopping. */
 #define STOP_TIMEOUT_MS 10000U
 

@@ -4,7 +4,8 @@
  *
  * drive [-r RUNTIME] [-x PROGRAM] [-f FILTER] [-V VOLUME] [-L LAYER] [-g FILE]... [-n COUNT]
  *       [-u USER] [-w DIRECTORY] [-W BITS] [-t] [-l] [-q] [-N]
- *       [-b SCRIPT] [-H FILE] [-R FILE] start|join|look|cut|unpack|remove -- COMMAND...
+ *       [-b SCRIPT] [-e VARIABLE] [-H FILE] [-R FILE] start|join|look|cut|unpack|remove --
+ * COMMAND...
  *
  * VOLUME has layers/LAYER, instances/drive/upper and work, owned by the ids of the block; drive.sh
  * makes one. FILE is a cgroup.procs. With -n the medians of COUNT runs are printed. start and join
@@ -53,6 +54,7 @@ static struct options {
     const char *user;
     const char *workdir;
     const char *script;
+    const char *variable;
     const char *hosts;
     const char *resolv;
     int cgroups[JOB_CGROUPS_MAX];
@@ -103,7 +105,8 @@ static int open_file(const char *path, int flags)
 
 static size_t make_command(struct command *command, char *const *argv)
 {
-    static const char *const env[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=xterm"};
+    const char *const env[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=xterm",
+                               options.variable ? options.variable : "DRIVE=1"};
     size_t used = 0;
     const char *workdir = options.workdir ? options.workdir : "/";
     command->argc = command->envc = 0;
@@ -485,7 +488,7 @@ int main(int argc, char **argv)
     int o = 0;
     uint64_t number = 0;
     options.count = 1;
-    while ((o = getopt(argc, argv, "+r:x:f:V:L:g:n:u:w:W:tlqNb:H:R:")) != -1) {
+    while ((o = getopt(argc, argv, "+r:x:f:V:L:g:n:u:w:W:tlqNb:e:H:R:")) != -1) {
         switch (o) {
         case 'r':
             options.runtime = optarg;
@@ -519,6 +522,9 @@ int main(int argc, char **argv)
             break;
         case 'b':
             options.script = optarg;
+            break;
+        case 'e':
+            options.variable = optarg;
             break;
         case 'H':
             options.hosts = optarg;

@@ -176,7 +176,22 @@ rm -r "$names"
 # The log.
 export DRIVE_AFTER='cat instances/drive/log.0'
 check "log" 0 'LOG1.*out err' -l start -- /bin/sh -c 'echo out; echo err >&2'
+
+# What an image does at a machine's first start.
+first='mkdir -p usr/lib/croft; cat >usr/lib/croft/first-start; chmod 755 usr/lib/croft/first-start'
+export DRIVE_PREPARE="echo 'echo first for \$CROFT_OWNER as \$(id -u), stdin \$(wc -c)' | (echo '#!/bin/sh'; cat) | ($first)"
+check "first start: before the command, once" 0 'LOG1.*first for alice as 0, stdin 0 main 1000 main 1000 $' \
+    -e CROFT_OWNER=alice -u www -n 2 -l start -- /bin/sh -c 'echo main $(id -u)'
+check "first start: not without an owner" 0 '!first for' -l start -- /bin/true
 unset DRIVE_AFTER
+check "first start: not for a job" 0 '!first' -e CROFT_OWNER=alice start -- /bin/true
+export DRIVE_AFTER='cat instances/drive/log.0'
+export DRIVE_PREPARE="(echo '#!/bin/sh'; echo 'echo tried; exit 3') | ($first)"
+check "first start: what fails goes again" 4 'tried .*failed, or took too long .*tried .*failed' -e CROFT_OWNER=alice -n 2 -l \
+    start -- /bin/sh -c 'exit 4'
+export DRIVE_PREPARE="mkdir -p usr/lib/croft; mkfifo -m 755 usr/lib/croft/first-start"
+check "first start: a fifo" 4 'failed' -e CROFT_OWNER=alice -l start -- /bin/sh -c 'exit 4'
+unset DRIVE_AFTER DRIVE_PREPARE
 
 # No build but the ablation one leaves a control out.
 check "nothing is left out" 98 'not permitted' -W 2 start -- /bin/true
