@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -50,7 +51,14 @@ void run_start(struct run *run)
 
 static void become_instance(struct run *run)
 {
+    sigset_t all;
+
     run_steps(run, steps, ARRAY_LEN(steps));
+    /* The kernel drops what pid 1 is not ready for: a hangup that comes before croft-init listens
+     * waits for it instead. It blocks them itself and hands none of that on. */
+    sigfillset(&all);
+    if (sigprocmask(SIG_BLOCK, &all, NULL) < 0)
+        run_fail(READY_WAITING, -errno);
     run_await_go(run);
     execute_init(run);
 }
