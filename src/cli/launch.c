@@ -38,6 +38,7 @@ struct wish {
     const char *user;
     const char *workdir;
     const char *network;
+    const char *entrypoint;
     char **command;
     struct option_list env;
     uint64_t memory_bytes;
