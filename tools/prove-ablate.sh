@@ -38,6 +38,7 @@ for program in "$build"/src/croft*; do
 done
 mv $stage/lib/croft $stage/bin/croft
 cp "$build"/tools/*.bpf $stage/lib/filters/
+cp "$top"/src/net/croft.nft $stage/lib/
 cp "$build"/tools/busybox.tar $stage/lib/images/
 chmod -R go=rX $stage
 

@@ -3,6 +3,7 @@
 #include "linux/caps.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -32,6 +33,30 @@ int caps_set(uint64_t keep)
     };
     /* An empty inheritable set empties the ambient one with it. */
     return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+int caps_become(uid_t uid, gid_t gid, uint64_t keep)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+        {(uint32_t)keep, (uint32_t)keep, (uint32_t)keep},
+        {(uint32_t)(keep >> 32), (uint32_t)(keep >> 32), (uint32_t)(keep >> 32)},
+    };
+
+    int rc = caps_bound(keep);
+    if (rc < 0)
+        return rc;
+    /* Else the kernel empties the permitted set when the uid is no longer 0. */
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
+        setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+        return -errno;
+    if (syscall(SYS_capset, &header, data) < 0)
+        return -errno;
+    for (unsigned int cap = 0; cap < CAPS_NUMBERS; cap++)
+        if ((keep & CAPS_BIT(cap)) != 0 &&
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+            return -errno;
+    return 0;
 }
 
 uint64_t caps_effective(void)

@@ -8,6 +8,7 @@
 
 #include "base/attrs.h"
 #include <stdint.h>
+#include <sys/types.h>
 
 /* A set: bit CAP_X for capability CAP_X of <linux/capability.h>. */
 #define CAPS_BIT(cap) (UINT64_C(1) << (cap))
@@ -22,6 +23,14 @@ nodiscard int caps_bound(uint64_t keep);
  * Return: 0; -errno
  */
 nodiscard int caps_set(uint64_t keep);
+
+/**
+ * caps_become() - becomes @uid and @gid, without groups, and keeps @keep for what is executed next
+ *
+ * @keep is the permitted, effective, inheritable and ambient set; nothing else can come back.
+ * Return: 0; -errno
+ */
+nodiscard int caps_become(uid_t uid, gid_t gid, uint64_t keep);
 
 /** caps_effective() - Return: the effective set of the caller */
 uint64_t caps_effective(void);

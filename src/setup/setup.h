@@ -10,9 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define GROUP_CROFT "croft"
-#define GROUP_ADMIN "croft-admin"
-#define GROUP_USERS "croft-user"
+#define ACCOUNT_CROFT "croft"
+#define ACCOUNT_NET   "croft-net"
+#define GROUP_ADMIN   "croft-admin"
+#define GROUP_USERS   "croft-user"
 
 /* Open directories. */
 struct dirs {

@@ -33,6 +33,8 @@ static const char empty_home[] = CROFT_STATE_DIR "/empty";
 static const char gate[] = CROFT_LIB_DIR "/croft-gate";
 
 static int need_group(const struct dirs *dirs, const char *name, gid_t *ret_gid, struct err *err);
+static int need_account(const struct dirs *dirs, const char *name, const char *comment,
+                        uint32_t *ret_uid, uint32_t *ret_gid, struct err *err);
 static int check_free(const struct dirs *dirs, const struct setup *setup, struct err *err);
 static int make_account(const struct dirs *dirs, const char *name, struct account *ret_account,
                         struct err *err);
@@ -62,46 +64,18 @@ int dirs_open(struct dirs *dirs, struct err *err)
 
 int setup_identify(const struct dirs *dirs, struct setup_reply *reply, struct err *err)
 {
-    static const char *const argv[] = {USERADD,
-                                       "-r",
-                                       "-K",
-                                       "SUB_UID_COUNT=0",
-                                       "-K",
-                                       "SUB_GID_COUNT=0",
-                                       "-M",
-                                       "-d",
-                                       empty_home,
-                                       "-s",
-                                       NOLOGIN,
-                                       "-g",
-                                       GROUP_CROFT,
-                                       "-c",
-                                       "Croft's daemon",
-                                       "croft",
-                                       NULL};
-    struct account croft;
     gid_t users;
 
-    int rc = need_group(dirs, GROUP_CROFT, &reply->croft_gid, err);
-    if (rc == 0)
-        rc = need_group(dirs, GROUP_ADMIN, &reply->admin_gid, err);
+    int rc = need_group(dirs, GROUP_ADMIN, &reply->admin_gid, err);
     if (rc == 0)
         rc = need_group(dirs, GROUP_USERS, &users, err);
-    if (rc != 0)
-        return rc;
-    int found = accounts_user(dirs->etc, "croft", &croft);
-    if (found == 0) {
-        rc = program_run(argv, err);
-        if (rc != 0)
-            return rc;
-        found = accounts_user(dirs->etc, "croft", &croft);
-    }
-    if (found != 1)
-        return cannot_read(err, found);
-    if (croft.uid == 0)
-        return err_set(err, OUTCOME_HOST_CANNOT, "the account croft has uid 0");
-    reply->croft_uid = croft.uid;
-    return 0;
+    if (rc == 0)
+        rc = need_account(dirs, ACCOUNT_CROFT, "Croft's daemon", &reply->croft_uid,
+                          &reply->croft_gid, err);
+    if (rc == 0)
+        rc = need_account(dirs, ACCOUNT_NET, "Croft's network", &reply->net_uid, &reply->net_gid,
+                          err);
+    return rc;
 }
 
 int setup_user_add(const struct dirs *dirs, const struct setup *setup, struct setup_reply *reply,
@@ -182,6 +156,41 @@ static int need_group(const struct dirs *dirs, const char *name, gid_t *ret_gid,
         found = accounts_group(dirs->etc, name, ret_gid);
     }
     return found == 1 ? 0 : cannot_read(err, found);
+}
+
+/* An account of Croft's own, with a group of the same name. */
+static int need_account(const struct dirs *dirs, const char *name, const char *comment,
+                        uint32_t *ret_uid, uint32_t *ret_gid, struct err *err)
+{
+    const char *const argv[] = {USERADD,    "-r",
+                                "-K",       "SUB_UID_COUNT=0",
+                                "-K",       "SUB_GID_COUNT=0",
+                                "-M",       "-d",
+                                empty_home, "-s",
+                                NOLOGIN,    "-g",
+                                name,       "-c",
+                                comment,    name,
+                                NULL};
+    struct account account;
+    gid_t gid;
+
+    int rc = need_group(dirs, name, &gid, err);
+    if (rc != 0)
+        return rc;
+    int found = accounts_user(dirs->etc, name, &account);
+    if (found == 0) {
+        rc = program_run(argv, err);
+        if (rc != 0)
+            return rc;
+        found = accounts_user(dirs->etc, name, &account);
+    }
+    if (found != 1)
+        return cannot_read(err, found);
+    if (account.uid == 0)
+        return err_set(err, OUTCOME_HOST_CANNOT, "the account %s has uid 0", name);
+    *ret_uid = account.uid;
+    *ret_gid = gid;
+    return 0;
 }
 
 static int check_free(const struct dirs *dirs, const struct setup *setup, struct err *err)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* daemons - the monitor and croftd: started, started again, stopped */
+/* daemons - the monitor, croft-net and croftd: started, started again, stopped */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "croft-paths.h"
 #include "linux/caps.h"
 #include "linux/path.h"
 #include "super/super.h"
@@ -21,119 +22,153 @@
 #define RETRY_LAST_MS  5000U
 #define STABLE_NS      NS_PER_S /* who lives longer than this starts with a clean sheet */
 
-static void monitor_start(void *data);
-static void croftd_start(void *data);
+/*
+ * event: what brings the monitor its end of the daemon's channel; 0: the daemon is the monitor.
+ * keep:  the capabilities of one that does not stay root
+ */
+static const struct program {
+    const char *path;
+    const char *name;
+    uint32_t event;
+    uint64_t keep;
+} PROGRAMS[DAEMON_COUNT] = {
+    [DAEMON_MONITOR] = {CROFT_LIB_DIR "/croft-monitor", "croft-monitor", 0, 0},
+    [DAEMON_NET] = {CROFT_LIB_DIR "/croft-net", "croft-net", SPAWN_EVENT_NET,
+                    CAPS_BIT(CAP_NET_ADMIN)},
+    [DAEMON_CROFTD] = {CROFT_LIB_DIR "/croftd", "croftd", SPAWN_EVENT_CROFTD, 0},
+};
+
+static void daemon_start(void *data);
+static void run(struct super *super, enum daemon_id id, int program, int channel);
+static int monitor_listen(struct super *super, int *channel);
 static void monitor_gone(struct super *super);
 static void on_monitor(struct loop_source *source, uint32_t events, void *data);
-static int daemon_fork(struct daemon *daemon, int *ret_program);
-static void daemon_ended(struct super *super, struct daemon *daemon);
+static void daemon_ended(struct daemon *daemon);
+
+static enum daemon_id id_of(const struct daemon *daemon)
+{
+    return (enum daemon_id)(daemon - daemon->super->daemon);
+}
 
 void daemons_start(struct super *super)
 {
-    super->monitor.retry = (struct loop_timer){.on_due = monitor_start, .data = super};
-    super->croftd.retry = (struct loop_timer){.on_due = croftd_start, .data = super};
-    monitor_start(super);
-    croftd_start(super);
+    for (size_t i = 0; i < DAEMON_COUNT; i++) {
+        struct daemon *daemon = &super->daemon[i];
+        daemon->super = super;
+        daemon->retry = (struct loop_timer){.on_due = daemon_start, .data = daemon};
+        daemon_start(daemon);
+    }
 }
 
 bool daemons_reaped(struct super *super, pid_t pid)
 {
-    struct daemon *ended = pid == super->monitor.pid  ? &super->monitor
-                           : pid == super->croftd.pid ? &super->croftd
-                                                      : NULL;
-    if (ended == NULL)
-        return false;
-    if (ended == &super->monitor)
-        monitor_gone(super);
-    daemon_ended(super, ended);
-    return true;
+    for (size_t i = 0; i < DAEMON_COUNT; i++) {
+        if (super->daemon[i].pid != pid)
+            continue;
+        if (i == DAEMON_MONITOR)
+            monitor_gone(super);
+        daemon_ended(&super->daemon[i]);
+        return true;
+    }
+    return false;
 }
 
 void daemons_stop(struct super *super)
 {
+    bool running = false;
+
     super->ending = true;
-    loop_disarm(super->loop, &super->monitor.retry);
-    loop_disarm(super->loop, &super->croftd.retry);
-    if (super->croftd.pid != 0)
-        kill(super->croftd.pid, SIGTERM);
-    if (super->monitor.pid != 0)
-        kill(super->monitor.pid, SIGTERM);
-    if (super->croftd.pid == 0 && super->monitor.pid == 0)
+    /* The monitor last: who sees its channel closed does not end as one who was told to. */
+    for (size_t i = DAEMON_COUNT; i-- > 0;) {
+        loop_disarm(super->loop, &super->daemon[i].retry);
+        if (super->daemon[i].pid == 0)
+            continue;
+        running = true;
+        kill(super->daemon[i].pid, SIGTERM);
+    }
+    if (!running)
         loop_stop(super->loop);
 }
 
-static void monitor_start(void *data)
+int daemon_become(const struct super *super, enum daemon_id id)
 {
-    struct super *super = data;
-    struct timeval stall = {.tv_sec = CLIENT_STALL_MS / 1000};
-    int pair[2];
-    int program;
+    return caps_become(super->daemon[id].uid, super->daemon[id].gid, PROGRAMS[id].keep);
+}
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        daemon_ended(super, &super->monitor);
+/* Each life of a daemon has a channel of its own to the monitor, whose end goes there. */
+static void daemon_start(void *data)
+{
+    struct daemon *daemon = data;
+    struct super *super = daemon->super;
+    const enum daemon_id id = id_of(daemon);
+    struct spawn_event event = {.version = SPAWN_VERSION, .type = PROGRAMS[id].event};
+    int pair[2];
+
+    if ((id != DAEMON_MONITOR && super->monitor_source.fd < 0) ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        daemon_ended(daemon);
         return;
     }
-    auto_close ours = pair[0];
+    auto_close others = pair[0];
     auto_close theirs = pair[1];
-    if (setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof(stall)) < 0)
+    auto_close program = path_root(PROGRAMS[id].path, O_PATH);
+    int rc = program < 0 ? program : 0;
+    if (rc == 0 && id == DAEMON_MONITOR)
+        rc = monitor_listen(super, &others);
+    pid_t pid = rc < 0 ? rc : fork();
+    daemon->started_boot_ns = clock_boot_ns();
+    if (pid == 0)
+        run(super, id, program, take_fd(&theirs));
+    if (pid < 0) {
+        log_line(LOG_LEVEL_ERROR, "cannot start %s: %s", PROGRAMS[id].path,
+                 strerror(rc < 0 ? -rc : errno));
+        if (id == DAEMON_MONITOR)
+            monitor_gone(super);
+        daemon_ended(daemon);
+        return;
+    }
+    daemon->pid = event.pid = pid;
+    if (id != DAEMON_MONITOR)
+        spawn_send(super, &event, others);
+}
+
+/* In the child. */
+static void run(struct super *super, enum daemon_id id, int program, int channel)
+{
+    const int fds[] = {channel, id == DAEMON_MONITOR ? super->door : super->api};
+
+    if (id != DAEMON_MONITOR && daemon_become(super, id) < 0)
+        _exit(OUTCOME_HOST_CANNOT);
+    spawn_exec(program, PROGRAMS[id].name, id == DAEMON_MONITOR ? super->monitor_argument : NULL,
+               fds, id == DAEMON_NET ? 1 : 2);
+}
+
+/* Takes over our end of the monitor's channel. Return: 0; -errno */
+static int monitor_listen(struct super *super, int *channel)
+{
+    const struct timeval stall = {.tv_sec = CLIENT_STALL_MS / 1000};
+
+    if (setsockopt(*channel, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof(stall)) < 0)
         log_line(LOG_LEVEL_WARNING, "the monitor's channel has no time-out");
     super->monitor_source =
-        (struct loop_source){.fd = take_fd(&ours), .on_io = on_monitor, .data = super};
-    if (loop_add(super->loop, &super->monitor_source, EPOLLIN) < 0) {
+        (struct loop_source){.fd = take_fd(channel), .on_io = on_monitor, .data = super};
+    int rc = loop_add(super->loop, &super->monitor_source, EPOLLIN);
+    if (rc < 0)
         fd_close(&super->monitor_source.fd);
-        daemon_ended(super, &super->monitor);
-        return;
-    }
-    if (daemon_fork(&super->monitor, &program) == 0) {
-        const int fds[] = {take_fd(&theirs), super->door};
-        spawn_exec(program, "croft-monitor", super->monitor_argument, fds, 2);
-    }
-    if (super->monitor.pid == 0) {
-        monitor_gone(super);
-        daemon_ended(super, &super->monitor);
-    }
+    return rc;
 }
 
-/* croftd's view is fed over a channel of its own, one for each life of it and of the monitor. */
-static void croftd_start(void *data)
-{
-    struct super *super = data;
-    struct spawn_event event = {.version = SPAWN_VERSION, .type = SPAWN_EVENT_CROFTD};
-    int pair[2];
-    int program;
-
-    if (super->monitor_source.fd < 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        daemon_ended(super, &super->croftd);
-        return;
-    }
-    auto_close monitors = pair[0];
-    auto_close croftds = pair[1];
-    if (daemon_fork(&super->croftd, &program) == 0) {
-        const int fds[] = {take_fd(&croftds), super->api};
-        if (caps_bound(0) < 0 || setgroups(0, NULL) < 0 ||
-            setresgid(super->croft_gid, super->croft_gid, super->croft_gid) < 0 ||
-            setresuid(super->croft_uid, super->croft_uid, super->croft_uid) < 0)
-            _exit(OUTCOME_HOST_CANNOT);
-        spawn_exec(program, "croftd", NULL, fds, 2);
-    }
-    if (super->croftd.pid == 0) {
-        daemon_ended(super, &super->croftd);
-        return;
-    }
-    event.pid = super->croftd.pid;
-    spawn_send(super, &event, monitors);
-}
-
-/* Its channel is closed, and croftd, whose events came from it, is started again with the next. */
+/* The others heard from it over channels that are closed now: they are started again with the next
+ * one. At once and without a word, as croft-net would take the walls down at a SIGTERM. */
 static void monitor_gone(struct super *super)
 {
     if (super->monitor_source.fd >= 0) {
         loop_remove(super->loop, &super->monitor_source);
         fd_close(&super->monitor_source.fd);
     }
-    if (super->croftd.pid != 0)
-        kill(super->croftd.pid, SIGTERM);
+    for (size_t i = 0; i < DAEMON_COUNT && !super->ending; i++)
+        if (i != DAEMON_MONITOR && super->daemon[i].pid != 0)
+            kill(super->daemon[i].pid, SIGKILL);
 }
 
 static void on_monitor(struct loop_source *source, uint32_t events, void *data)
@@ -145,30 +180,13 @@ static void on_monitor(struct loop_source *source, uint32_t events, void *data)
         return;
     loop_remove(super->loop, source);
     fd_close(&source->fd);
-    if (super->monitor.pid != 0)
-        kill(super->monitor.pid, SIGKILL);
+    if (super->daemon[DAEMON_MONITOR].pid != 0)
+        kill(super->daemon[DAEMON_MONITOR].pid, SIGKILL);
 }
 
-/* Return: 0 in the child; the parent's daemon has its pid, or 0 when there is none. */
-static int daemon_fork(struct daemon *daemon, int *ret_program)
+static void daemon_ended(struct daemon *daemon)
 {
-    auto_close program = path_root(daemon->path, O_PATH);
-    pid_t pid = program < 0 ? -1 : fork();
-
-    daemon->started_boot_ns = clock_boot_ns();
-    if (pid == 0) {
-        *ret_program = take_fd(&program);
-        return 0;
-    }
-    daemon->pid = pid < 0 ? 0 : pid;
-    if (pid < 0)
-        log_line(LOG_LEVEL_ERROR, "cannot start %s: %s", daemon->path,
-                 strerror(program < 0 ? -program : errno));
-    return 1;
-}
-
-static void daemon_ended(struct super *super, struct daemon *daemon)
-{
+    struct super *super = daemon->super;
     uint64_t now = clock_boot_ns();
     uint64_t wait_ms = RETRY_FIRST_MS;
 
@@ -180,7 +198,7 @@ static void daemon_ended(struct super *super, struct daemon *daemon)
     daemon->failures = now - daemon->started_boot_ns > STABLE_NS ? 0 : daemon->failures + 1;
     for (unsigned int i = 1; i < daemon->failures && wait_ms < RETRY_LAST_MS; i++)
         wait_ms *= 2;
-    log_line(LOG_LEVEL_WARNING, "%s ended; it is started again", daemon->path);
+    log_line(LOG_LEVEL_WARNING, "%s ended; it is started again", PROGRAMS[id_of(daemon)].path);
     loop_arm(super->loop, &daemon->retry,
              now + (wait_ms < RETRY_LAST_MS ? wait_ms : RETRY_LAST_MS) * NS_PER_MS);
 }

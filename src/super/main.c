@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * croft-super - starts and restarts the monitor and croftd, and forks what the monitor asks for
+ * croft-super - starts and restarts the monitor, croft-net and croftd, and forks what the monitor
+ * asks for
  *
  * Theory of operation
  * Seccomp filters, no_new_privs, rlimits and the like are worn for life by all that a process
@@ -9,8 +10,8 @@
  * failing), makes the staging namespace, and forks. It reads fixed structs from the monitor and no
  * text at all. As their subreaper and, by CLONE_PARENT, their parent it learns how instances end.
  *
- * When it is killed, monitor and croftd see their channels close and end; instances run on and are
- * found again by the next `croft host start`.
+ * When it is killed, the monitor and then the others see their channels close and end; instances
+ * run on and are found again by the next `croft host start`.
  *
  * Runs as: root
  */
@@ -44,6 +45,7 @@
 #define OOM_SCORE_ADJ "-900"
 
 static int settle(struct super *super);
+static int make_net_dir(struct super *super);
 static int lock_pid_file(int run_dir);
 static int listen_on(int run_dir, const char *name, int type);
 static int watch_signals(struct super *super, struct loop_source *source);
@@ -52,8 +54,6 @@ static void on_signal(struct loop_source *source, uint32_t events, void *data);
 int main(int argc, char **argv)
 {
     struct super super = {
-        .monitor = {.path = CROFT_LIB_DIR "/croft-monitor"},
-        .croftd = {.path = CROFT_LIB_DIR "/croftd"},
         .monitor_argument = CROFT_ABLATE && argc == 2 ? argv[1] : NULL,
         .monitor_source = {.fd = -1},
     };
@@ -110,10 +110,20 @@ static int settle(struct super *super)
     if (rc == 0)
         rc = spawn_identify(super);
     if (rc == 0)
+        rc = make_net_dir(super);
+    if (rc == 0)
         rc = super->door = listen_on(super->run_dir, "door", SOCK_SEQPACKET);
     if (rc >= 0)
         rc = super->api = listen_on(super->run_dir, "api", SOCK_STREAM);
     return rc < 0 ? rc : 0;
+}
+
+/* What a croft-net has to tell the next one. */
+static int make_net_dir(struct super *super)
+{
+    const struct daemon *net = &super->daemon[DAEMON_NET];
+    auto_close dir = path_mkdir_open(super->run_dir, "net", 0755);
+    return dir < 0 ? dir : path_chown(dir, net->uid, net->gid);
 }
 
 /* One super per host: the lock is held for life, and the number in the file is for people. */

@@ -46,7 +46,8 @@ int spawn_serve(struct super *super)
         daemons_stop(super);
         return 0;
     }
-    if (fds.count != 1 || (request.type != SPAWN_RUNTIME && request.type != SPAWN_SETUP))
+    if (fds.count != 1 || (request.type != SPAWN_RUNTIME && request.type != SPAWN_SETUP &&
+                           request.type != SPAWN_LOOK))
         return -EPIPE;
     int rc = spawn_fork(super, &request, fds.fd[0], &pid);
     event.token = request.token;
@@ -74,18 +75,24 @@ void spawn_send(struct super *super, const struct spawn_event *event, int fd)
         return;
     int rc =
         frame_send(super->monitor_source.fd, event, sizeof(*event), NULL, 0, &fd, fd < 0 ? 0 : 1);
-    if (rc == 0 || super->monitor.pid == 0)
+    if (rc == 0 || super->daemon[DAEMON_MONITOR].pid == 0)
         return;
     log_line(LOG_LEVEL_ERROR, "the monitor does not read (%s); it is started again", strerror(-rc));
-    kill(super->monitor.pid, SIGKILL);
+    kill(super->daemon[DAEMON_MONITOR].pid, SIGKILL);
 }
 
-/* A runtime starts where almost nothing is in sight; croft-setup needs the host. */
+/* A runtime starts where almost nothing is in sight; croft-setup and croft-net need the host. */
 static int spawn_fork(struct super *super, const struct spawn *request, int channel, pid_t *ret_pid)
 {
-    bool runtime = request->type == SPAWN_RUNTIME;
-    const char *path = runtime ? CROFT_LIB_DIR "/croft-runtime" : CROFT_LIB_DIR "/croft-setup";
-    auto_close program = path_root(path, O_PATH);
+    static const struct {
+        const char *path;
+        const char *name;
+    } programs[] = {
+        [SPAWN_RUNTIME] = {CROFT_LIB_DIR "/croft-runtime", "croft-runtime"},
+        [SPAWN_SETUP] = {CROFT_LIB_DIR "/croft-setup", "croft-setup"},
+        [SPAWN_LOOK] = {CROFT_LIB_DIR "/croft-net", "croft-net"},
+    };
+    auto_close program = path_root(programs[request->type].path, O_PATH);
     if (program < 0)
         return program;
     pid_t pid = fork();
@@ -98,14 +105,16 @@ static int spawn_fork(struct super *super, const struct spawn *request, int chan
     /* Instances must be killed before the daemons, and must not hold the host's log. */
     if (spawn_oom_score_reset() < 0)
         _exit(OUTCOME_HOST_CANNOT);
-    if (runtime) {
+    if (request->type == SPAWN_RUNTIME) {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
             if (dup2(super->null, fd) < 0)
                 _exit(OUTCOME_HOST_CANNOT);
         if (setns(super->staging, CLONE_NEWNS) < 0)
             _exit(OUTCOME_HOST_CANNOT);
     }
-    spawn_exec(program, runtime ? "croft-runtime" : "croft-setup", NULL, &channel, 1);
+    if (request->type == SPAWN_LOOK && daemon_become(super, DAEMON_NET) < 0)
+        _exit(OUTCOME_HOST_CANNOT);
+    spawn_exec(program, programs[request->type].name, NULL, &channel, 1);
 }
 
 void spawn_exec(int program, const char *name, const char *argument, const int *fds, size_t count)
@@ -169,12 +178,15 @@ int spawn_identify(struct super *super)
     struct pollfd answer = {.fd = ours, .events = POLLIN};
     if (rc == 0 && poll(&answer, 1, IDENTIFY_TIMEOUT_MS) == 1 &&
         frame_recv(ours, &reply, sizeof(reply), NULL) == (ssize_t)sizeof(reply)) {
-        super->croft_uid = reply.croft_uid;
-        super->croft_gid = reply.croft_gid;
+        super->daemon[DAEMON_CROFTD].uid = reply.croft_uid;
+        super->daemon[DAEMON_CROFTD].gid = reply.croft_gid;
+        super->daemon[DAEMON_NET].uid = reply.net_uid;
+        super->daemon[DAEMON_NET].gid = reply.net_gid;
         reply.text[sizeof(reply.text) - 1] = '\0';
         if (reply.outcome != OUTCOME_OK)
             log_line(LOG_LEVEL_ERROR, "croft-setup: %s", reply.text);
-        rc = reply.outcome == OUTCOME_OK && reply.croft_uid != 0 ? 0 : -EACCES;
+        rc =
+            reply.outcome == OUTCOME_OK && reply.croft_uid != 0 && reply.net_uid != 0 ? 0 : -EACCES;
     } else if (rc == 0) {
         rc = -ETIMEDOUT;
     }

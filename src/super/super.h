@@ -12,12 +12,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct super;
+/* In the order in which they are started. */
+enum daemon_id { DAEMON_MONITOR = 0, DAEMON_NET, DAEMON_CROFTD, DAEMON_COUNT };
 
-/* A program that is started again when it ends. failures counts ends in a row within a second. */
+/*
+ * A program that is started again when it ends. pid 0: it does not run. failures: ends in a row
+ * within a second. uid, gid: what it becomes; 0: it stays root
+ */
 struct daemon {
-    const char *path;
-    pid_t pid; /* 0: not running */
+    struct super *super;
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
     uint64_t started_boot_ns;
     unsigned int failures;
     struct loop_timer retry;
@@ -36,23 +42,24 @@ struct super {
     int api;
     int staging;
     int null;
-    uid_t croft_uid;
-    gid_t croft_gid;
-    struct daemon monitor;
-    struct daemon croftd;
+    struct daemon daemon[DAEMON_COUNT];
     struct loop_source monitor_source;
     const char *monitor_argument;
     bool ending;
 };
 
-/** daemons_start() - starts the monitor, then croftd. Runs as: root */
+/** daemons_start() - starts the monitor, then the others. Runs as: root */
 void daemons_start(struct super *super);
 
-/** daemons_reaped() - Return: whether @pid was one of the two; it is then started again */
+/** daemons_reaped() - Return: whether @pid was one of them; it is then started again */
 bool daemons_reaped(struct super *super, pid_t pid);
 
-/** daemons_stop() - ends both, and the loop when they are gone */
+/** daemons_stop() - ends them, and the loop when they are gone */
 void daemons_stop(struct super *super);
+
+/** daemon_become() - in a child: the uid, gid and capabilities of a daemon that is not root.
+ * Return: 0; -errno */
+nodiscard int daemon_become(const struct super *super, enum daemon_id id);
 
 /**
  * spawn_serve() - serves one request of the monitor
@@ -89,7 +96,8 @@ void spawn_reset_signals(void);
  * Return: 0; -errno */
 nodiscard int spawn_oom_score_reset(void);
 
-/** spawn_identify() - runs croft-setup once and waits: SETUP_IDENTIFY. Return: 0; -errno */
+/** spawn_identify() - runs croft-setup once and waits: who croftd and croft-net are. Return: 0;
+ * -errno */
 nodiscard int spawn_identify(struct super *super);
 
 #endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* apply - makes the elements in the kernel what the state says */
+#include "net/apply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/elements.h"
+
+/* What "not limited" is: the kernel's own arithmetic ends a little above. */
+#define BYTES_PER_S_MAX 16000000000ULL
+#define ELEMENTS_MAX    6U
+
+/* The elements of one thing. */
+struct bundle {
+    size_t count;
+    enum set_id set[ELEMENTS_MAX];
+    struct element element[ELEMENTS_MAX];
+};
+
+/* All elements that a set is to have. */
+struct collected {
+    struct element *elements;
+    size_t count;
+    size_t room;
+};
+
+static void collect_users(struct collected *collected, const struct state *state);
+static void collect_slot(struct collected *collected, const struct state *state, uint32_t slot);
+static void collect(struct collected *collected, const struct bundle *bundle);
+static enum set_id service_set(const struct net_target *target);
+static struct bundle bundle_user(const struct told_user *user);
+static struct bundle bundle_slot(const struct state *state, uint32_t slot);
+static struct bundle bundle_grant(const struct state *state, const struct told_grant *grant);
+static void bundle_put(struct bundle *bundle, enum set_id set, struct element element);
+static void bundle_add(struct netlink_batch *batch, const struct bundle *bundle);
+static void bundle_delete(struct netlink_batch *batch, const struct bundle *bundle);
+static int bundle_replace(struct netlink *netfilter, const struct bundle *before,
+                          const struct bundle *after);
+
+int apply_user(struct netlink *netfilter, const struct told_user *user,
+               const struct told_user *before)
+{
+    const struct bundle none = {.count = 0};
+    const struct bundle new = bundle_user(user);
+    const struct bundle old = before != NULL ? bundle_user(before) : none;
+    return bundle_replace(netfilter, &old, &new);
+}
+
+int apply_user_gone(struct netlink *netfilter, const struct told_user *user)
+{
+    const struct bundle none = {.count = 0};
+    const struct bundle old = bundle_user(user);
+    return bundle_replace(netfilter, &old, &none);
+}
+
+int apply_slot(struct netlink *netfilter, const struct state *state, uint32_t slot)
+{
+    const struct bundle none = {.count = 0};
+    const struct bundle new = bundle_slot(state, slot);
+    return bundle_replace(netfilter, &none, &new);
+}
+
+int apply_slot_gone(struct netlink *netfilter, const struct state *state, uint32_t slot)
+{
+    const struct bundle none = {.count = 0};
+    const struct bundle old = bundle_slot(state, slot);
+    return bundle_replace(netfilter, &old, &none);
+}
+
+int apply_grant(struct netlink *netfilter, const struct state *state,
+                const struct told_grant *grant, bool renewed)
+{
+    const struct bundle none = {.count = 0};
+    const struct bundle new = bundle_grant(state, grant);
+    return bundle_replace(netfilter, renewed ? &new : &none, &new);
+}
+
+int apply_grant_gone(struct netlink *netfilter, const struct state *state,
+                     const struct told_grant *grant)
+{
+    const struct bundle none = {.count = 0};
+    const struct bundle old = bundle_grant(state, grant);
+    return bundle_replace(netfilter, &old, &none);
+}
+
+int apply_service(struct netlink *netfilter, const struct net_target *target)
+{
+    const struct element element = key_service(target);
+    auto_batch batch;
+
+    netlink_batch_start(&batch, netfilter, true);
+    element_add(&batch, service_set(target), &element);
+    return netlink_commit(&batch);
+}
+
+int apply_all(struct netlink *netfilter, const struct state *state)
+{
+    static const enum set_id told[] = {
+        SET_OWNER4,   SET_OWNER6,    SET_MEMBERS4,           SET_MEMBERS6,
+        SET_GRANTS4,  SET_GRANTS6,   SET_GRANTS_NEW4,        SET_GRANTS_NEW6,
+        SET_USER_OUT, SET_USER_IN,   SET_GRANT_CONNECTIONS4, SET_GRANT_CONNECTIONS6,
+        SET_USER_LAN, SET_SERVICES4, SET_SERVICES6,          SET_USER_CONNECTIONS,
+    };
+    struct collected collected[SET_COUNT] = {{.count = 0}};
+    auto_batch batch;
+
+    collect_users(collected, state);
+    for (uint32_t slot = NET_SLOT_FIRST; slot <= NET_SLOT_LAST; slot++)
+        if (state->slots[slot].uid != 0)
+            collect_slot(collected, state, slot);
+    netlink_batch_start(&batch, netfilter, true);
+    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+        struct collected *one = &collected[told[i]];
+        elements_flush(&batch, told[i]);
+        elements_add(&batch, told[i], one->elements, one->count);
+        free(one->elements);
+    }
+    return netlink_commit(&batch);
+}
+
+static void collect_users(struct collected *collected, const struct state *state)
+{
+    for (const struct told_user *user = state->users; user != NULL; user = user->next) {
+        const struct bundle bundle = bundle_user(user);
+        collect(collected, &bundle);
+    }
+    for (size_t i = 0; i < state->service_count; i++) {
+        struct bundle bundle = {.count = 0};
+        bundle_put(&bundle, service_set(&state->services[i]), key_service(&state->services[i]));
+        collect(collected, &bundle);
+    }
+}
+
+static void collect_slot(struct collected *collected, const struct state *state, uint32_t slot)
+{
+    const struct bundle bundle = bundle_slot(state, slot);
+    const struct told_grant *grant = state->slots[slot].grants;
+
+    collect(collected, &bundle);
+    for (; grant != NULL; grant = grant->next) {
+        const struct bundle opened = bundle_grant(state, grant);
+        if (grant->end_boot_ns == 0 || grant->end_boot_ns > clock_boot_ns())
+            collect(collected, &opened);
+    }
+}
+
+static void collect(struct collected *collected, const struct bundle *bundle)
+{
+    for (size_t i = 0; i < bundle->count; i++) {
+        struct collected *one = &collected[bundle->set[i]];
+        if (one->count == one->room) {
+            one->room = one->room * 2 + 16;
+            one->elements = mem_grow(one->elements, one->room, sizeof(struct element));
+        }
+        one->elements[one->count++] = bundle->element[i];
+    }
+}
+
+static enum set_id service_set(const struct net_target *target)
+{
+    return target->flags & NET_IPV6 ? SET_SERVICES6 : SET_SERVICES4;
+}
+
+static struct bundle bundle_user(const struct told_user *user)
+{
+    const struct net_limits *limits = &user->limits;
+    struct bundle bundle = {.count = 0};
+    struct element element = key_user(user->uid);
+
+    element.packets_per_s =
+        limits->packets_per_s != 0 ? limits->packets_per_s : DEFAULT_NET_PACKETS;
+    element.bytes_per_s = limits->bytes_per_s != 0 && limits->bytes_per_s < BYTES_PER_S_MAX
+                              ? limits->bytes_per_s
+                              : BYTES_PER_S_MAX;
+    element.connections = limits->connections != 0 ? limits->connections : DEFAULT_NET_CONNECTIONS;
+    bundle_put(&bundle, SET_USER_OUT, element);
+    bundle_put(&bundle, SET_USER_IN, element);
+    bundle_put(&bundle, SET_USER_CONNECTIONS, element);
+    if (limits->flags & NET_LAN)
+        bundle_put(&bundle, SET_USER_LAN, element);
+    return bundle;
+}
+
+static struct bundle bundle_slot(const struct state *state, uint32_t slot)
+{
+    const uint32_t uid = state->slots[slot].uid;
+    struct bundle bundle = {.count = 0};
+
+    for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+        struct element owner = key_owner(&state->prefix, slot, ipv6);
+        owner.owner = uid;
+        bundle_put(&bundle, ipv6 ? SET_OWNER6 : SET_OWNER4, owner);
+        bundle_put(&bundle, ipv6 ? SET_MEMBERS6 : SET_MEMBERS4,
+                   key_member(&state->prefix, uid, slot, ipv6));
+    }
+    return bundle;
+}
+
+static struct bundle bundle_grant(const struct state *state, const struct told_grant *grant)
+{
+    const uint64_t now = clock_boot_ns();
+    struct bundle bundle = {.count = 0};
+
+    for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+        struct element element =
+            key_grant(&state->prefix, grant->uid, grant->slot, grant->protocol, grant->port, ipv6);
+        element.packets_per_s = grant->limits.rate != 0 ? grant->limits.rate : GRANT_RATE_DEFAULT;
+        element.connections =
+            grant->limits.connections != 0 ? grant->limits.connections : GRANT_CONNECTIONS_DEFAULT;
+        /* 0 would be for ever. */
+        if (grant->end_boot_ns != 0)
+            element.timeout_ms =
+                grant->end_boot_ns > now ? (grant->end_boot_ns - now) / NS_PER_MS + 1 : 1;
+        bundle_put(&bundle, ipv6 ? SET_GRANTS6 : SET_GRANTS4, element);
+        bundle_put(&bundle, ipv6 ? SET_GRANTS_NEW6 : SET_GRANTS_NEW4, element);
+        /* A set that counts has no timeouts; this one opens nothing. */
+        element.timeout_ms = 0;
+        bundle_put(&bundle, ipv6 ? SET_GRANT_CONNECTIONS6 : SET_GRANT_CONNECTIONS4, element);
+    }
+    return bundle;
+}
+
+static void bundle_put(struct bundle *bundle, enum set_id set, struct element element)
+{
+    bundle->set[bundle->count] = set;
+    bundle->element[bundle->count] = element;
+    bundle->count++;
+}
+
+static void bundle_add(struct netlink_batch *batch, const struct bundle *bundle)
+{
+    for (size_t i = 0; i < bundle->count; i++)
+        element_add(batch, bundle->set[i], &bundle->element[i]);
+}
+
+static void bundle_delete(struct netlink_batch *batch, const struct bundle *bundle)
+{
+    for (size_t i = 0; i < bundle->count; i++)
+        element_delete(batch, bundle->set[i], &bundle->element[i]);
+}
+
+/* When one of those to be deleted is gone already (its time was over), nothing of the transaction
+ * is done: then each is deleted by itself. */
+static int bundle_replace(struct netlink *netfilter, const struct bundle *before,
+                          const struct bundle *after)
+{
+    auto_batch batch;
+
+    netlink_batch_start(&batch, netfilter, true);
+    bundle_delete(&batch, before);
+    bundle_add(&batch, after);
+    int rc = netlink_commit(&batch);
+    if (rc != -ENOENT)
+        return rc;
+    for (size_t i = 0; i < before->count; i++) {
+        auto_batch one;
+        netlink_batch_start(&one, netfilter, true);
+        element_delete(&one, before->set[i], &before->element[i]);
+        rc = netlink_commit(&one);
+        if (rc < 0 && rc != -ENOENT)
+            return rc;
+    }
+    auto_batch rest;
+    netlink_batch_start(&rest, netfilter, true);
+    bundle_add(&rest, after);
+    return netlink_commit(&rest);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * croft-net - the network's walls: links, the table inet croft, connection tracking
+ *
+ * Theory of operation, in stages; each needs what the next gives up:
+ *   1 inherited  descriptor 3: the channel to the monitor (croft-super)
+ *   2 first      the first request: NET_HELLO, or NET_LOOK, which is answered, and that is all
+ *   3 host       no route of the host's in the way; it forwards; its own subnets
+ *   4 table      the one that is there, when it is whole; else links down, and loaded anew by nft
+ *   5 sandbox    sandbox.c: nothing but netlink and the channel from here on
+ *   6 serve      requests, until the monitor is gone, somebody changed the table, or SIGTERM
+ * It may end at any time. The walls are in the kernel and stay; the next croft-net finds them whole
+ * and is told everything again, so that no connection notices. Whoever changes the table by hand
+ * makes this one take the links down and end, and the next one load it anew.
+ *
+ * Runs as: uid croft-net, CAP_NET_ADMIN
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "croft-paths.h"
+#include "linux/path.h"
+#include "net/link.h"
+#include "net/net.h"
+#include "net/sandbox.h"
+#include "wire/frame.h"
+#include "wire/job.h"
+#include "wire/spawn.h"
+
+static int stage_inherited(struct net *net, struct err *err);
+static int stage_first(struct net *net, struct net_request *ret_hello, struct err *err);
+static int stage_table(struct net *net, const struct net_request *hello, struct err *err);
+static int stage_serve(struct net *net, const struct net_request *hello, struct err *err);
+
+int main(int argc, char **argv)
+{
+    static struct net net;
+    struct net_request hello = {.version = 0};
+    struct err err = {.outcome = OUTCOME_OK};
+    (void)argv;
+
+    int rc = argc == 1 ? 0 : err_set(&err, OUTCOME_USAGE, "it takes no words");
+    if (rc == 0)
+        rc = stage_inherited(&net, &err);
+    if (rc == 0)
+        rc = stage_first(&net, &hello, &err);
+    if (rc == 0 && hello.type != NET_HELLO)
+        return OUTCOME_OK;
+    if (rc == 0)
+        rc = stage_table(&net, &hello, &err);
+    if (rc == 0)
+        rc = sandbox_enter(&err);
+    if (rc == 0)
+        rc = stage_serve(&net, &hello, &err);
+    if (rc != 0) {
+        log_line(LOG_LEVEL_ERROR, "croft-net: %s", err.text);
+        return rc;
+    }
+    return net.status;
+}
+
+/* Stage 1. */
+static int stage_inherited(struct net *net, struct err *err)
+{
+    struct stat found;
+
+    if (fstat(SPAWN_CHANNEL_FD, &found) < 0 || !S_ISSOCK(found.st_mode) ||
+        fcntl(SPAWN_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
+        return err_set(err, OUTCOME_USAGE,
+                       "descriptor %d is not what croft-super hands over: croft-net is started by "
+                       "`croft host start`",
+                       SPAWN_CHANNEL_FD);
+    net->channel.fd = SPAWN_CHANNEL_FD;
+    int rc = netlink_open(&net->route, NETLINK_ROUTE, 0);
+    if (rc == 0)
+        rc = netlink_open(&net->netfilter, NETLINK_NETFILTER, 0);
+    return rc < 0 ? err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot open netlink") : 0;
+}
+
+/* Stage 2. A channel that is closed, or one look: ret_hello->type is not NET_HELLO, and all is
+ * done. */
+static int stage_first(struct net *net, struct net_request *ret_hello, struct err *err)
+{
+    struct net_request request;
+    struct net_reply reply = {.version = NET_VERSION};
+
+    ssize_t got = frame_recv(net->channel.fd, &request, sizeof(request), NULL);
+    if (got == 0)
+        return 0;
+    if (got < 0 || net_request_check(&request, (size_t)got, 0) < 0 ||
+        (request.type != NET_HELLO && request.type != NET_LOOK))
+        return err_set(err, OUTCOME_FAILED, "the first request is neither NET_HELLO nor NET_LOOK");
+    *ret_hello = request;
+    if (request.type == NET_HELLO)
+        return 0;
+    reply.error = -why_look(&net->route, &net->netfilter, &reply.counts);
+    int rc = serve_reply(net, &request, &reply);
+    return rc < 0 ? err_errno(err, OUTCOME_FAILED, rc, "cannot answer") : 0;
+}
+
+/* Stage 4. */
+static int stage_table(struct net *net, const struct net_request *hello, struct err *err)
+{
+    const bool open = CROFT_ABLATE && (hello->without & ABLATE_NFTABLES) != 0;
+    auto_close dir = path_root(CROFT_RUN_DIR "/net", O_RDONLY | O_DIRECTORY);
+    auto_close keep = dir < 0 ? dir : path_open(dir, "table", O_RDWR);
+    if (keep == -ENOENT)
+        keep = path_create(dir, "table", O_RDWR, 0644);
+    if (keep < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, keep, "cannot use %s/net", CROFT_RUN_DIR);
+    state_init(&net->state, &hello->prefix);
+    int rc = table_whole(&net->netfilter, keep, &hello->prefix, open, &net->table);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot look at the table inet croft");
+    if (rc == 1)
+        return 0;
+    rc = links_down(&net->route);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot take the links down");
+    return table_load(&net->netfilter, keep, &hello->prefix, open, &net->table, err);
+}
+
+/* Stage 6. */
+static int stage_serve(struct net *net, const struct net_request *hello, struct err *err)
+{
+    struct net_reply reply = {.version = NET_VERSION};
+
+    int rc = loop_new(&net->loop);
+    if (rc == 0)
+        rc = serve_open(net);
+    if (rc == 0)
+        rc = serve_reply(net, hello, &reply);
+    if (rc == 0)
+        rc = loop_run(net->loop);
+    return rc < 0 ? err_errno(err, OUTCOME_FAILED, rc, "cannot serve") : 0;
+}
