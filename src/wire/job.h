@@ -3,9 +3,10 @@
  * job - what the monitor tells a croft-runtime over its channel, and what comes back
  *
  * The first message is struct job, followed by a struct plan (JOB_START), a struct command
- * (JOB_JOIN) or a struct job_sockets (JOB_SOCKETS); its descriptors come in the order of enum job_fd, those named in fds_present only,
- * the cgroup ones last. Then the runtime sends READY messages, waits for one byte JOB_GO, and
- * becomes the instance. The runtime trusts the job: the monitor checked it.
+ * (JOB_JOIN) or a struct job_sockets (JOB_SOCKETS); its descriptors come in the order of enum
+ * job_fd, those named in fds_present only, the cgroup ones last. Then the runtime sends READY
+ * messages, waits for one byte JOB_GO, and becomes the instance. The runtime trusts the job: the
+ * monitor checked it.
  */
 #ifndef CROFT_WIRE_JOB_H
 #define CROFT_WIRE_JOB_H
@@ -78,7 +79,7 @@ struct job {
     int32_t pids[2];    /* JOB_MOVE; 0: none */
     uint32_t without;   /* test builds only: enum ablate bits; 0 in every other build */
     uint32_t body_size;
-    uint32_t slot;      /* START: 0: no network but its own loopback */
+    uint32_t slot; /* START: 0: no network but its own loopback */
     struct net_prefix prefix;
 };
 _Static_assert(sizeof(struct job) == 88, "wire layout");

@@ -40,31 +40,31 @@
 #define IMAGE_PROGRESS_MS        200U
 
 /* The network of machines. A /16: a slot for each start of a machine within a boot. */
-#define NETWORK_IPV4              0x64600000U /* 100.96.0.0: carrier-grade NAT, on no host's LAN */
-#define NETWORK_MTU               1500U
-#define NETWORK_SERVICES_MAX      16U /* resolvers and apt proxies of the host */
-#define DEFAULT_NET_PACKETS       200000U /* a user's packets in a second, each way */
-#define DEFAULT_NET_CONNECTIONS   8192U /* a user's entries in connection tracking */
-#define NET_PACKETS_MIN           100U
-#define NET_CONNECTIONS_MIN       16U
-#define NET_BYTES_MIN             (16ULL * KIB)
+#define NETWORK_IPV4            0x64600000U /* 100.96.0.0: carrier-grade NAT, on no host's LAN */
+#define NETWORK_MTU             1500U
+#define NETWORK_SERVICES_MAX    16U     /* resolvers and apt proxies of the host */
+#define DEFAULT_NET_PACKETS     200000U /* a user's packets in a second, each way */
+#define DEFAULT_NET_CONNECTIONS 8192U   /* a user's entries in connection tracking */
+#define NET_PACKETS_MIN         100U
+#define NET_CONNECTIONS_MIN     16U
+#define NET_BYTES_MIN           (16ULL * KIB)
 /* A start that gets no link within this time has failed: croft-net is away, or hangs. */
 #define LINK_TIMEOUT_MS 10000U
 /* Names that one machine's /etc/hosts can hold: hers and those granted to her. */
 #define HOSTS_NAMES_MAX 1100U
 
 /* Grants and asks. */
-#define GRANTS_PER_USER_MAX        1000U /* given by her, live; and given to her */
-#define GRANTS_TO_ONE_MAX          250U  /* by one owner to one other: room for others' is left */
-#define GRANT_CONNECTIONS_DEFAULT  512U
-#define GRANT_CONNECTIONS_MAX      65535U
-#define GRANT_RATE_DEFAULT         200U /* new connections in a second */
-#define GRANT_RATE_MAX             100000U
-#define GRANT_END_MAX_WALL_S       4294967295ULL /* 2106-02-07: no end lies beyond it */
-#define ASK_WHY_SIZE               128U
-#define ASKS_PER_USER_MAX          16U /* of one asker, waiting; an older one has to be answered */
-#define ASKS_TO_USER_MAX           64U /* waiting for one owner */
-#define ASK_TTL_S                  604800U /* a week: then nobody will answer it */
+#define GRANTS_PER_USER_MAX       1000U /* given by her, live; and given to her */
+#define GRANTS_TO_ONE_MAX         250U  /* by one owner to one other: room for others' is left */
+#define GRANT_CONNECTIONS_DEFAULT 512U
+#define GRANT_CONNECTIONS_MAX     65535U
+#define GRANT_RATE_DEFAULT        200U /* new connections in a second */
+#define GRANT_RATE_MAX            100000U
+#define GRANT_END_MAX_WALL_S      4294967295ULL /* 2106-02-07: no end lies beyond it */
+#define ASK_WHY_SIZE              128U
+#define ASKS_PER_USER_MAX         16U /* of one asker, waiting; an older one has to be answered */
+#define ASKS_TO_USER_MAX          64U /* waiting for one owner */
+#define ASK_TTL_S                 604800U /* a week: then nobody will answer it */
 /* A cut tells both ends within this time, or is over anyway: no packet passes by then. */
 #define CUT_TIMEOUT_MS 1000U
 
@@ -122,7 +122,8 @@
 #define RECORD_FILE_MAX (256ULL * MIB)
 /* The host's own file: no user decides how it grows, and without it nobody can be added. */
 #define RECORD_HOST_FILE_MAX (1ULL * GIB)
-/* Of a user's file: what others caused by granting, asking and revoking; then they cannot begin more. */
+/* Of a user's file: what others caused by granting, asking and revoking; then they cannot begin
+ * more. */
 #define RECORD_FOREIGN_MAX (64ULL * MIB)
 /* Entries that one user may cause in others' files in a row, and when one comes back. */
 #define FOREIGN_ENTRIES_MAX  20000U

@@ -23,9 +23,9 @@ enum plan_kind {
 };
 
 enum plan_flag {
-    PLAN_REMOVE = 1U << 0, /* --rm: the instance goes away with its end */
-    PLAN_TTY = 1U << 1,    /* stdio is a terminal of the instance's own devpts */
-    PLAN_STDIN = 1U << 2,  /* -i: standard input is kept open */
+    PLAN_REMOVE = 1U << 0,  /* --rm: the instance goes away with its end */
+    PLAN_TTY = 1U << 1,     /* stdio is a terminal of the instance's own devpts */
+    PLAN_STDIN = 1U << 2,   /* -i: standard input is kept open */
     PLAN_OFFLINE = 1U << 3, /* no network but its own loopback */
     PLAN_FLAGS_ALL = 15U,
 };
