@@ -18,6 +18,7 @@
 #include "cli/api.h"
 #include "cli/cli.h"
 #include "cli/option.h"
+#include "cli/recorded.h"
 #include "cli/records.h"
 #include "cli/say.h"
 
@@ -107,23 +108,37 @@ static int open_asked(const struct question *question, struct records **ret_reco
     return records_open(name, ret_records, err);
 }
 
-static void show_text(const struct record *record)
+static char *words_of(const struct records *records, const struct record *record,
+                      char buf[RECORDED_TEXT_SIZE])
+{
+    size_t size = 0;
+    const uint8_t *payload = records_payload(records, &size);
+
+    return recorded_words(record, payload, size, buf);
+}
+
+static void show_text(const struct records *records, const struct record *record)
 {
     bool outcome = record->phase == RECORD_OUTCOME;
     char when[32];
+    char words[RECORDED_TEXT_SIZE];
     char text[sizeof(record->text) + 1] = "";
 
     memcpy(text, record->text, sizeof(record->text));
+    /* Of what failed, the sentence counts. */
+    if (words_of(records, record, words)[0] == '\0' || record->outcome != OUTCOME_OK)
+        memcpy(words, text, sizeof(text));
     printf("%6" PRIu64 "  %s  ", record->seq, say_time(record->wall_ns, when, sizeof(when)));
     say_line("%-10s %-13s %.*s%s%s%s%s", account_name(record->actor_uid),
              record_type_name(record->type), NAME_SIZE, record->name,
              record->name[0] != '\0' ? "  " : "", outcome ? say_outcome(record->outcome) : "...",
-             text[0] != '\0' ? ": " : "", text);
+             words[0] != '\0' ? ": " : "", words);
 }
 
 /* One object a line, in an array; what is followed has no end that a bracket could close. */
-static void show_json(const struct record *record, bool follow)
+static void show_json(const struct records *records, const struct record *record, bool follow)
 {
+    char words[RECORDED_TEXT_SIZE];
     char name[sizeof(record->name) + 1] = "";
     char text[sizeof(record->text) + 1] = "";
     auto_json *object = NULL;
@@ -132,15 +147,16 @@ static void show_json(const struct record *record, bool follow)
     memcpy(text, record->text, sizeof(record->text));
     str_printable(name);
     str_printable(text);
-    object = json_pack(
-        "{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:[IIII]}", "seq",
-        (json_int_t)record->seq, "intent_seq", (json_int_t)record->intent_seq, "wall_ns",
-        (json_int_t)record->wall_ns, "type", record_type_name(record->type), "phase",
-        record->phase == RECORD_OUTCOME ? "outcome" : "intent", "outcome",
-        record->phase == RECORD_OUTCOME ? say_outcome(record->outcome) : "", "actor_uid",
-        (json_int_t)record->actor_uid, "subject_uid", (json_int_t)record->subject_uid, "name", name,
-        "text", text, "number", (json_int_t)record->number[0], (json_int_t)record->number[1],
-        (json_int_t)record->number[2], (json_int_t)record->number[3]);
+    object =
+        json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:[IIII]}", "seq",
+                  (json_int_t)record->seq, "intent_seq", (json_int_t)record->intent_seq, "wall_ns",
+                  (json_int_t)record->wall_ns, "type", record_type_name(record->type), "phase",
+                  record->phase == RECORD_OUTCOME ? "outcome" : "intent", "outcome",
+                  record->phase == RECORD_OUTCOME ? say_outcome(record->outcome) : "", "actor_uid",
+                  (json_int_t)record->actor_uid, "subject_uid", (json_int_t)record->subject_uid,
+                  "name", name, "text", text, "words", words_of(records, record, words), "number",
+                  (json_int_t)record->number[0], (json_int_t)record->number[1],
+                  (json_int_t)record->number[2], (json_int_t)record->number[3]);
     if (object == NULL)
         return;
     if (!follow)
@@ -160,9 +176,9 @@ static int show(const struct question *question, struct records *records, struct
         if (r != 0)
             return r;
         if (!end && question->json)
-            show_json(record, question->follow);
+            show_json(records, record, question->follow);
         else if (!end)
-            show_text(record);
+            show_text(records, record);
         if (!end)
             continue;
         if (!question->follow && question->json)

@@ -122,6 +122,12 @@ static int fill(struct records *records, struct err *err)
     return 0;
 }
 
+const uint8_t *records_payload(const struct records *records, size_t *ret_size)
+{
+    *ret_size = records->current.size_bytes - sizeof(records->current) - SHA256_SIZE;
+    return records->buf + records->start - SHA256_SIZE - *ret_size;
+}
+
 const uint8_t *records_head(const struct records *records)
 {
     return records->head;

@@ -31,6 +31,9 @@ void records_cleanup(struct records **records);
 nodiscard int records_next(struct records *records, const struct record **ret_record, bool *ret_end,
                            struct err *err);
 
+/** records_payload() - of the last entry that was read. Return: borrowed until the next call */
+const uint8_t *records_payload(const struct records *records, size_t *ret_size);
+
 /** records_head() - the hash of the last entry that was read; zeroes before the first */
 const uint8_t *records_head(const struct records *records);
 
