@@ -11,6 +11,7 @@ size_t rows_all(const struct row *ret_rows[ROWS_MAX])
                  {rows_processes, rows_processes_count}, {rows_kernel, rows_kernel_count},
                  {rows_entry, rows_entry_count},         {rows_resources, rows_resources_count},
                  {rows_host, rows_host_count},           {rows_door, rows_door_count},
+                 {rows_client, rows_client_count},       {rows_words, rows_words_count},
                  {rows_login, rows_login_count}};
     size_t count = 0;
 

@@ -197,7 +197,7 @@ static int three_pipes(int fds[STDIO_FDS])
     return 0;
 }
 
-int speaker_run(int sock, const struct spoken_plan *plan, struct reply *ret_reply)
+int speaker_send_run(int sock, const struct spoken_plan *plan)
 {
     int fds[STDIO_FDS] = {-1, -1, -1};
     struct speech speech = {.type = ORDER_RUN,
@@ -211,6 +211,13 @@ int speaker_run(int sock, const struct spoken_plan *plan, struct reply *ret_repl
         error = speaker_send(sock, &speech);
     for (int i = 0; i < STDIO_FDS; i++)
         fd_close(&fds[i]);
+    return error;
+}
+
+int speaker_run(int sock, const struct spoken_plan *plan, struct reply *ret_reply)
+{
+    int error = speaker_send_run(sock, plan);
+
     if (error < 0 && error != -EPIPE && error != -ECONNRESET)
         return error;
     return speaker_hear(sock, ret_reply);

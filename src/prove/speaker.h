@@ -68,6 +68,9 @@ nodiscard int speaker_ask(uid_t uid, gid_t gid, const char *json, char *answer, 
 nodiscard int speaker_plan(const struct party *party, const char *name, unsigned seconds,
                            struct spoken_plan *ret_plan);
 
+/** speaker_send_run() - sends ORDER_RUN with @plan and three pipes. Return: 0; -errno */
+nodiscard int speaker_send_run(int sock, const struct spoken_plan *plan);
+
 /** speaker_run() - says ORDER_RUN with @plan over @sock, with three pipes. Return: as
  * speaker_hear() */
 nodiscard int speaker_run(int sock, const struct spoken_plan *plan, struct reply *ret_reply);
