@@ -24,8 +24,13 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "cli/door.h"
+#include "cli/near.h"
 #include "cli/say.h"
+
+/* So many slips of the finger still look like the verb. */
+#define DISTANCE_MAX 2U
 
 /*
  * words: of the verb, one or two; alias: another spelling, or NULL; passes: its exit status is that
@@ -114,12 +119,15 @@ static const struct verb verbs[] = {
     {"host status", NULL, verb_host_status, false, "user", "[--json]", "whether Croft runs"},
     {"prove", NULL, verb_prove, false, "root", "[OPTION...]",
      "let one throw-away user attack another, and the host"},
+    {"doctor", NULL, verb_doctor, false, "root", "[--json] [--thorough | --verify]",
+     "what holds the walls here, and who has a road to root"},
     {"version", "--version", verb_version, false, "user", "", "print the version"},
     {"help", "--help", verb_help, false, "user", "[VERB]", "this list, or a verb's usage"},
     {"login", NULL, verb_login, true, "user", "[-- STRING]", NULL},
 };
 
 static const struct verb *find_verb(int argc, char **argv, int *ret_words);
+static int no_verb(enum outcome outcome, int argc, char **argv, struct err *err);
 static int run_verb(const struct cli *cli, const struct verb *verb, int argc, char **argv);
 static void print_usage(FILE *to, const struct verb *verb);
 static void print_verbs(FILE *to);
@@ -147,7 +155,7 @@ int main(int argc, char **argv)
     if (verb == NULL) {
         struct err err;
 
-        (void)err_set(&err, OUTCOME_USAGE, "no verb '%.40s': see `croft help`", argv[0]);
+        (void)no_verb(OUTCOME_USAGE, argc, argv, &err);
         fprintf(stderr, "croft: %s\n", err.text);
         return OUTCOME_USAGE;
     }
@@ -182,6 +190,37 @@ static const struct verb *find_verb(int argc, char **argv, int *ret_words)
         }
     }
     return NULL;
+}
+
+/* What was meant, as far as it can be guessed: a verb that looks like it, or a second word. */
+static int no_verb(enum outcome outcome, int argc, char **argv, struct err *err)
+{
+    const char *nearest = NULL;
+    size_t least = DISTANCE_MAX + 1;
+    bool is_noun = false;
+    char typed[64];
+
+    if (argc < 2 || str_format(typed, sizeof(typed), "%s %s", argv[0], argv[1]) < 0)
+        typed[0] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        const char *words = verbs[i].words;
+        bool two = strchr(words, ' ') != NULL;
+        size_t distance = near_distance(two && typed[0] != '\0' ? typed : argv[0], words);
+
+        is_noun = is_noun || (two && strcspn(words, " ") == strlen(argv[0]) &&
+                              memcmp(words, argv[0], strlen(argv[0])) == 0);
+        if (distance < least && distance < strlen(words) && verbs[i].help != NULL) {
+            least = distance;
+            nearest = words;
+        }
+    }
+    if (nearest != NULL)
+        return err_set(err, outcome, "no verb '%.40s'; is it `croft %s`? See `croft help`",
+                       typed[0] != '\0' && strchr(nearest, ' ') != NULL ? typed : argv[0], nearest);
+    if (is_noun)
+        return err_set(err, outcome, "'%.40s' needs another word behind it: `croft help %.40s`",
+                       argv[0], argv[0]);
+    return err_set(err, outcome, "no verb '%.40s': see `croft help`", argv[0]);
 }
 
 static bool wants_help(int argc, char **argv)
@@ -277,9 +316,7 @@ int verb_help(const struct cli *cli, int argc, char **argv, struct err *err)
             found = true;
         }
     }
-    if (!found)
-        return err_set(err, OUTCOME_NOT_FOUND, "no verb '%.40s': see `croft help`", argv[0]);
-    return OUTCOME_OK;
+    return found ? OUTCOME_OK : no_verb(OUTCOME_NOT_FOUND, argc, argv, err);
 }
 
 int verb_version(const struct cli *cli, int argc, char **argv, struct err *err)
