@@ -35,7 +35,7 @@ verb_fn verb_grant, verb_grants, verb_revoke;
 verb_fn verb_ask, verb_asks, verb_approve, verb_deny;
 verb_fn verb_why;
 verb_fn verb_audit, verb_audit_verify, verb_audit_head;
-verb_fn verb_prove;
+verb_fn verb_prove, verb_doctor;
 verb_fn verb_help, verb_version;
 
 #endif

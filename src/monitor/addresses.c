@@ -22,38 +22,22 @@
 #include "monitor/instances.h"
 #include "monitor/monitor.h"
 #include "monitor/users.h"
-
-#define FILE_NAME         "addresses"
-#define ADDRESSES_VERSION 1U
-
-/* The first entry's place in the file; slot 0 and 1 are nobody's. */
-struct head {
-    uint32_t version;
-    uint32_t last;
-    uint8_t boot_id[BOOT_ID_SIZE];
-    uint8_t reserved[24];
-};
-
-/* uid 0: nobody's */
-struct entry {
-    uint32_t uid;
-    char name[NAME_SIZE];
-    uint32_t reserved;
-};
-_Static_assert(sizeof(struct head) == sizeof(struct entry), "file layout");
+#include "wire/addresses.h"
 
 static int open_file(struct monitor *monitor);
 static int write_head(const struct monitor *monitor, uint32_t last);
-static int write_entry(const struct monitor *monitor, uint32_t slot, const struct entry *entry);
+static int write_entry(const struct monitor *monitor, uint32_t slot,
+                       const struct addresses_entry *entry);
 static void read_entries(struct monitor *monitor);
-static bool belongs(const struct monitor *monitor, uint32_t slot, const struct entry *entry);
+static bool belongs(const struct monitor *monitor, uint32_t slot,
+                    const struct addresses_entry *entry);
 static void set_taken(struct addresses *addresses, uint32_t slot, bool taken);
 static bool is_taken(const struct addresses *addresses, uint32_t slot);
 
 int addresses_open(struct monitor *monitor)
 {
     struct addresses *addresses = &monitor->addresses;
-    struct head head;
+    struct addresses_head head;
 
     addresses->fd = open_file(monitor);
     if (addresses->fd < 0)
@@ -90,7 +74,7 @@ int address_take(struct instance *instance, struct err *err)
 {
     struct monitor *monitor = instance->user->monitor;
     struct addresses *addresses = &monitor->addresses;
-    struct entry entry = {.uid = instance->user->uid};
+    struct addresses_entry entry = {.uid = instance->user->uid};
 
     if (instance->slot != 0)
         return 0;
@@ -115,7 +99,7 @@ int address_take(struct instance *instance, struct err *err)
 void address_retire(struct instance *instance)
 {
     struct monitor *monitor = instance->user->monitor;
-    const struct entry nobody = {0};
+    const struct addresses_entry nobody = {0};
 
     if (instance->slot == 0)
         return;
@@ -129,20 +113,21 @@ void address_retire(struct instance *instance)
 
 static int open_file(struct monitor *monitor)
 {
-    int fd = path_open(monitor->dirs.run, FILE_NAME, O_RDWR);
-    return fd == -ENOENT ? path_create(monitor->dirs.run, FILE_NAME, O_RDWR, 0600) : fd;
+    int fd = path_open(monitor->dirs.run, ADDRESSES_FILE, O_RDWR);
+    return fd == -ENOENT ? path_create(monitor->dirs.run, ADDRESSES_FILE, O_RDWR, 0600) : fd;
 }
 
 static int write_head(const struct monitor *monitor, uint32_t last)
 {
-    struct head head = {.version = ADDRESSES_VERSION, .last = last};
+    struct addresses_head head = {.version = ADDRESSES_VERSION, .last = last};
 
     memcpy(head.boot_id, monitor->boot_id, BOOT_ID_SIZE);
     ssize_t written = pwrite(monitor->addresses.fd, &head, sizeof(head), 0);
     return written == (ssize_t)sizeof(head) ? 0 : written < 0 ? -errno : -EIO;
 }
 
-static int write_entry(const struct monitor *monitor, uint32_t slot, const struct entry *entry)
+static int write_entry(const struct monitor *monitor, uint32_t slot,
+                       const struct addresses_entry *entry)
 {
     ssize_t written =
         pwrite(monitor->addresses.fd, entry, sizeof(*entry), (off_t)(slot * sizeof(*entry)));
@@ -152,8 +137,8 @@ static int write_entry(const struct monitor *monitor, uint32_t slot, const struc
 /* What belongs to no instance that the records know is free again. */
 static void read_entries(struct monitor *monitor)
 {
-    const struct entry nobody = {0};
-    struct entry entry;
+    const struct addresses_entry nobody = {0};
+    struct addresses_entry entry;
 
     for (uint32_t slot = NET_SLOT_FIRST; slot <= NET_SLOT_LAST; slot++) {
         ssize_t got =
@@ -169,7 +154,8 @@ static void read_entries(struct monitor *monitor)
     }
 }
 
-static bool belongs(const struct monitor *monitor, uint32_t slot, const struct entry *entry)
+static bool belongs(const struct monitor *monitor, uint32_t slot,
+                    const struct addresses_entry *entry)
 {
     char name[NAME_SIZE];
 
