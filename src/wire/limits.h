@@ -146,8 +146,8 @@
 #define IMAGE_ENTRIES_MAX 2000000ULL
 #define IMAGE_PATH_MAX    4096U
 #define IMAGE_CPU_SECONDS 600U
-/* Of an image with its layers; 127 are what Docker itself builds at most. */
-#define IMAGE_LAYERS_MAX       128U
+/* Of an image with its layers. Docker builds 127 at most; the tools of an image build have more. */
+#define IMAGE_LAYERS_MAX       256U
 #define IMAGE_LAYOUT_FILES_MAX 1024U
 #define IMAGE_JSON_MAX         (1024U * 1024U)
 #define IMAGE_JSON_DEPTH_MAX   16U
