@@ -18,7 +18,8 @@ static inline struct event daemon_event(uint32_t type, uint32_t uid, const char 
     return event;
 }
 
-/* Alice: 1 GiB, 100 pids, 1.5 CPUs, image busybox, machine db. Bob: machine secret. */
+/* Alice: 1 GiB, 100 pids, 1.5 CPUs, a network of her own, image busybox, machine db at 100.96.2.3.
+ * Bob: machine secret. */
 static inline int daemon_view(struct view *view)
 {
     struct event events[] = {
@@ -40,6 +41,11 @@ static inline int daemon_view(struct view *view)
         events[i].state = INSTANCE_RUNNING;
         memcpy(events[i].image, "busybox", sizeof("busybox"));
     }
+    events[0].limits.net_bytes_per_s = 100 * MIB;
+    events[0].limits.net_packets_per_s = 5000;
+    events[0].limits.net_connections = 64;
+    events[0].limits.lan = 1;
+    events[3].slot = 0x0203;
     *view = (struct view){0};
     for (size_t i = 0; i < ARRAY_LEN(events) && rc == 0; i++)
         rc = view_apply(view, &events[i], sizeof(events[i]));

@@ -91,6 +91,7 @@ static void malformed(void **state)
         "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"pids\":4294967296}}",
         "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"memory\":1.5}}",
         "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"tty\":1}}",
+        "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"offline\":\"no\"}}",
         "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"command\":\"x\"}}",
         "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"command\":[\"x\",2]}}",
     };
@@ -164,6 +165,29 @@ static void admin_sees_who_is_named(void **state)
                    OUTCOME_NOT_PERMITTED);
 }
 
+static void network_is_shown(void **state)
+{
+    json_t *info = ask(&alice, "{\"method\":\"Info\",\"parameters\":{\"name\":\"db\"}}");
+    json_t *users = ask(&alice, "{\"method\":\"Users\"}");
+    const json_t *machine = json_object_get(json_object_get(info, "parameters"), "machine");
+    const json_t *list = json_object_get(json_object_get(users, "parameters"), "users");
+    const json_t *limits = json_object_get(json_array_get(list, 0), "limits");
+    (void)state;
+    assert_string_equal(json_string_value(json_object_get(machine, "address")), "100.96.2.3");
+    assert_int_equal(json_integer_value(json_object_get(machine, "memory_limit_bytes")), GIB);
+    assert_int_equal(json_integer_value(json_object_get(limits, "net_bytes_per_s")), 100 * MIB);
+    assert_int_equal(json_integer_value(json_object_get(limits, "net_packets_per_s")), 5000);
+    assert_int_equal(json_integer_value(json_object_get(limits, "net_connections")), 64);
+    assert_true(json_is_true(json_object_get(limits, "lan")));
+    json_decref(info);
+    json_decref(users);
+    info =
+        ask(&root, "{\"method\":\"Info\",\"parameters\":{\"name\":\"secret\",\"user\":\"bob\"}}");
+    machine = json_object_get(json_object_get(info, "parameters"), "machine");
+    assert_string_equal(json_string_value(json_object_get(machine, "address")), "");
+    json_decref(info);
+}
+
 static void plan_is_whole(void **state)
 {
     static union {
@@ -181,12 +205,14 @@ static void plan_is_whole(void **state)
     struct err err = {.text = ""};
     size_t size = 0;
     (void)state;
-    json_t *answer = ask(&alice, "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"x\":1}}");
+    json_t *answer = ask(
+        &alice, "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"x\":1,\"offline\":true}}");
     const json_t *parameters = json_object_get(answer, "parameters");
     const char *plan = json_string_value(json_object_get(parameters, "plan"));
     assert_non_null(plan);
     assert_int_equal(control_unbase64(plan, &buffer, sizeof(buffer), &size), 0);
     assert_int_equal(plan_check(&buffer.plan, size, &owner, &err), 0);
+    assert_int_equal(buffer.plan.flags, PLAN_OFFLINE);
     assert_string_equal(buffer.plan.name, json_string_value(json_object_get(parameters, "name")));
     assert_memory_equal(buffer.plan.name, "job-", 4);
     assert_string_equal(buffer.plan.image, "busybox");
@@ -201,6 +227,7 @@ int main(void)
         cmocka_unit_test(sees_only_her_own),
         cmocka_unit_test(others_are_not_told_apart),
         cmocka_unit_test(admin_sees_who_is_named),
+        cmocka_unit_test(network_is_shown),
         cmocka_unit_test(plan_is_whole),
     };
     return cmocka_run_group_tests_name("method", tests, set_up, tear_down);

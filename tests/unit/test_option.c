@@ -10,9 +10,9 @@
 #define WORDS_MAX 16
 
 struct wish {
-    bool tty, input, tty_given;
+    bool tty, input, tty_given, lan, lan_given;
     const char *name;
-    uint64_t pids, memory, cpus;
+    uint64_t pids, memory, cpus, net;
     const char *env[2];
     struct option_list list;
 };
@@ -33,6 +33,8 @@ static int parse(size_t operand_max, const char *const *line)
         {0, OPTION_COUNT, "pids", &wish.pids, 16, 1000, NULL},
         {0, OPTION_SIZE, "memory", &wish.memory, 1024, 1ULL << 40, NULL},
         {0, OPTION_CPUS, "cpus", &wish.cpus, 0, 0, NULL},
+        {0, OPTION_RATE, "net", &wish.net, 1024, 1ULL << 40, NULL},
+        {0, OPTION_YES, "lan", &wish.lan, 0, 0, &wish.lan_given},
         {'e', OPTION_LIST, "env", &wish.list, 0, 0, NULL},
     };
     int argc = 0;
@@ -68,6 +70,12 @@ static void forms(void **state)
     assert_int_equal(wish.memory, 2048);
     assert_int_equal(wish.cpus, 1500);
     assert_string_equal(words.item[0], "-");
+    assert_int_equal(PARSE(0, "--net", "100M", "--lan", "yes"), 0);
+    assert_int_equal(wish.net, 100ULL << 20);
+    assert_true(wish.lan && wish.lan_given);
+    assert_int_equal(PARSE(0, "--net", "1M", "--net=none", "--lan=no"), 0);
+    assert_int_equal(wish.net, 0);
+    assert_true(!wish.lan && wish.lan_given);
 }
 
 static void command_follows_the_last_operand(void **state)
@@ -126,6 +134,13 @@ static void refusals(void **state)
         {"--cpus", "-1"},
         {"--cpus", "1e3"},
         {"--cpus", "0.0001"},
+        {"--net", "0"},
+        {"--net", "1023"},
+        {"--net", "None"},
+        {"--net", "fast"},
+        {"--lan", "maybe"},
+        {"--lan", "Yes"},
+        {"--lan"},
         {"--nam", "a"},
         {"--pids="},
         {"--=x"},
