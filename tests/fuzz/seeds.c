@@ -23,8 +23,22 @@ static int seed_write(const char *corpus, const char *target, const char *name, 
     return 0;
 }
 
+static void append(struct sample *sample, const void *body, size_t size)
+{
+    memcpy(sample->bytes + sample->size, body, size);
+    sample->size += size;
+}
+
 static int seed_order(const char *corpus, uint32_t type, uint8_t fd_count)
 {
+    static const struct grant_terms terms = {
+        .kind = GRANT_PORT, .protocol = 6, .port = 5432, .end = GRANT_FOREVER};
+    static const struct order_grant grant = {.user = "bob", .terms = terms};
+    static const struct order_ask ask = {.user = "bob", .terms = terms, .why = "report"};
+    static const struct order_why why = {
+        .user = "bob", .machine = "db", .protocol = 6, .port = 5432};
+    static const struct order_network network = {
+        .count = 1, .service = {{.address = {10, 0, 0, 1}, .protocol = 17, .port = 53}}};
     static struct sample sample;
     char name[64];
     char *blank;
@@ -45,6 +59,19 @@ static int seed_order(const char *corpus, uint32_t type, uint8_t fd_count)
     case ORDER_EXEC:
         sample_command(&sample);
         break;
+    case ORDER_GRANT:
+    case ORDER_REVOKE:
+        append(&sample, &grant, sizeof(grant));
+        break;
+    case ORDER_ASK:
+        append(&sample, &ask, sizeof(ask));
+        break;
+    case ORDER_WHY:
+        append(&sample, &why, sizeof(why));
+        break;
+    case ORDER_HOST_NETWORK:
+        append(&sample, &network, sizeof(network));
+        break;
     default:
         break;
     }
@@ -55,6 +82,52 @@ static int seed_order(const char *corpus, uint32_t type, uint8_t fd_count)
     if (blank)
         *blank = '-';
     return seed_write(corpus, "order", name, fd_count, &sample);
+}
+
+/* One of each kind that fuzz_grant.c names. */
+static int seed_grants(const char *corpus)
+{
+    static const struct grant_terms terms = {
+        .kind = GRANT_PORT, .protocol = 6, .port = 5432, .end = GRANT_FOR, .for_ns = 1U << 30};
+    static const struct {
+        struct grant grant;
+        struct grant_clocks now;
+        uint64_t written;
+    } left = {.grant = {.terms = {.end = GRANT_UNTIL, .until_wall_ns = 100}, .left_ns = 50},
+              .now = {.wall_ns = 60, .boot_ns = 20}};
+    static const struct {
+        uint8_t type, phase, whose, slot;
+        uint32_t ask_id;
+        struct grant grant;
+        uint8_t rest[sizeof(struct ask) - sizeof(struct grant)];
+    } record = {.phase = RECORD_OUTCOME,
+                .slot = 1,
+                .grant = {.id = 7,
+                          .owner_uid = 1001,
+                          .grantee_uid = 1002,
+                          .terms = {.kind = GRANT_PORT, .port = 80, .end = GRANT_FOREVER},
+                          .left_ns = UINT64_MAX,
+                          .machine = "db"}};
+    static const struct {
+        const char *name;
+        uint8_t first;
+        const void *bytes;
+        size_t size;
+    } seeds[] = {
+        {"terms", 'T', &terms, sizeof(terms)},
+        {"why", 'W', "report", 7},
+        {"left", 'L', &left, sizeof(left)},
+        {"record", 'R', &record, sizeof(record)},
+    };
+    static struct sample sample;
+    int failed = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(seeds); i++) {
+        memcpy(sample.bytes, seeds[i].bytes, seeds[i].size);
+        sample.size = seeds[i].size;
+        failed |= seed_write(corpus, "grant", seeds[i].name, seeds[i].first, &sample);
+    }
+    return failed;
 }
 
 int main(int argc, char **argv)
@@ -71,6 +144,8 @@ int main(int argc, char **argv)
         failed |=
             seed_order(argv[1], type,
                        type == ORDER_RUN || type == ORDER_EXEC ? 3 : type == ORDER_IMAGE_IMPORT);
+    failed |= seed_grants(argv[1]);
+    sample.size = 0;
     sample_record(&sample, 1, zero, hash[0]);
     sample_record(&sample, 2, hash[0], hash[1]);
     failed |= seed_write(argv[1], "record", "two", 0, &sample);

@@ -1,0 +1,946 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_grants - the table of grants: the order of record, kernel and answer; every end; every
+ * clock; what is refused; what one user may not fill of another's */
+#include "unit.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "grants_world.h"
+
+static int setup(void **state)
+{
+    (void)state;
+    world_make();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_end();
+    return 0;
+}
+
+/* -- what one says ---------------------------------------------------------------------------- */
+
+static struct grant_terms port(uint16_t number)
+{
+    return (struct grant_terms){
+        .kind = GRANT_PORT, .protocol = IPPROTO_TCP, .port = number, .end = GRANT_FOREVER};
+}
+
+static struct order_grant to(const char *user, struct grant_terms terms)
+{
+    struct order_grant order = {.terms = terms};
+    assert_int_equal(str_copy(order.user, sizeof(order.user), user), 0);
+    return order;
+}
+
+static int grant(enum world_user who, const char *machine, const char *user,
+                 struct grant_terms terms)
+{
+    const struct order_grant order = to(user, terms);
+    return world_order(who, ORDER_GRANT, machine, 0, &order, sizeof(order));
+}
+
+static int revoke(enum world_user who, uint64_t id)
+{
+    struct order_grant order = {.id = id};
+    return world_order(who, ORDER_REVOKE, NULL, 0, &order, sizeof(order));
+}
+
+static size_t count_of(enum world_user who, uint32_t order, size_t size)
+{
+    assert_int_equal(world_order(who, order, NULL, 0, NULL, 0), REQUEST_PENDING);
+    assert_int_equal(world.answer.body_size % size, 0);
+    return world.answer.body_size / size;
+}
+
+static size_t grants_of(enum world_user who)
+{
+    return count_of(who, ORDER_GRANTS, sizeof(struct grant_view));
+}
+
+static size_t asks_of(enum world_user who)
+{
+    return count_of(who, ORDER_ASKS, sizeof(struct ask_view));
+}
+
+/* A grant of db's port to bob that is open. Return: its id */
+static uint64_t granted(struct grant_terms terms)
+{
+    struct reply_grant reply;
+
+    assert_int_equal(grant(ALICE, "db", "bob", terms), REQUEST_PENDING);
+    world_net_answers(0, 0);
+    world_jobs_answer(1, 0);
+    assert_int_equal(world.answer.outcome, 0);
+    assert_int_equal(world.answer.body_size, sizeof(reply));
+    memcpy(&reply, world.answer.body, sizeof(reply));
+    assert_true(reply.view.flags & GRANT_OPEN);
+    return reply.view.grant.id;
+}
+
+/* How many records of @type stand in the file of @who, in @phase. */
+static size_t recorded(enum world_user who, uint32_t type, uint32_t phase)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < world.record_count; i++)
+        if (world.records[i].chain == &world.users[who].chain &&
+            world.records[i].record.type == type && world.records[i].record.phase == phase)
+            count++;
+    return count;
+}
+
+static uint32_t last_over(enum world_user who)
+{
+    for (size_t i = world.record_count; i-- > 0;) {
+        struct grant grant;
+        if (world.records[i].chain != &world.users[who].chain ||
+            world.records[i].record.type != RECORD_GRANT_END)
+            continue;
+        memcpy(&grant, world.records[i].payload, sizeof(grant));
+        return grant.over;
+    }
+    return 0;
+}
+
+static void refused(int rc, int outcome)
+{
+    assert_int_equal(rc, outcome);
+    assert_int_equal(world.answer.outcome, outcome);
+    assert_string_not_equal(world.answer.text, "");
+}
+
+/* -- opening ---------------------------------------------------------------------------------- */
+
+static void intent_kernel_outcome_answer(void **state)
+{
+    (void)state;
+    assert_int_equal(grant(ALICE, "db", "bob", port(5432)), REQUEST_PENDING);
+    assert_int_equal(recorded(ALICE, RECORD_GRANT, RECORD_INTENT), 1);
+    assert_int_equal(recorded(ALICE, RECORD_GRANT, RECORD_OUTCOME), 0);
+    assert_int_equal(world.net_count, 1);
+    assert_int_equal(world.net[0].request.type, NET_GRANT);
+    assert_int_equal(world.net[0].request.uid, world.users[BOB].uid);
+    assert_int_equal(world.net[0].request.slot, 5);
+    assert_int_equal(world.net[0].request.port, 5432);
+    assert_int_equal(world.net[0].request.timeout_ms, 0);
+    assert_int_equal(world.net[0].request.limits.connections, GRANT_CONNECTIONS_DEFAULT);
+    assert_int_equal(world.net[0].request.limits.rate, GRANT_RATE_DEFAULT);
+    assert_int_equal(world.answers, 0);
+    world_net_answers(0, 0);
+    assert_int_equal(recorded(ALICE, RECORD_GRANT, RECORD_OUTCOME), 1);
+    assert_int_equal(recorded(BOB, RECORD_GRANT, RECORD_OUTCOME), 1);
+    assert_int_equal(recorded(CAROL, RECORD_GRANT, RECORD_OUTCOME), 0);
+    assert_int_equal(world.names_changed[BOB], 1);
+    assert_int_equal(world.answers, 0); /* the look is still at work */
+    world_jobs_answer(0, 1);
+    assert_int_equal(world.answers, 1);
+    assert_int_equal(((struct reply_grant *)(void *)world.answer.body)->listening,
+                     LISTENING_LOOPBACK);
+}
+
+static void a_slow_look_holds_nothing_up(void **state)
+{
+    (void)state;
+    assert_int_equal(grant(ALICE, "db", "bob", port(5432)), REQUEST_PENDING);
+    world_net_answers(0, 0);
+    assert_int_equal(world.answers, 0);
+    world_time(NS_PER_S);
+    assert_int_equal(world.answers, 1);
+    assert_int_equal(((struct reply_grant *)(void *)world.answer.body)->listening,
+                     LISTENING_UNKNOWN);
+    assert_int_equal(world.job_count, 0);
+}
+
+static void a_kernel_that_refuses_grants_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(grant(ALICE, "db", "bob", port(5432)), REQUEST_PENDING);
+    world_net_answers(ENOSPC, 0);
+    assert_int_equal(world.answer.outcome, OUTCOME_HOST_CANNOT);
+    assert_int_equal(grants_of(ALICE) + grants_of(BOB), 0);
+    world_restart(1);
+    assert_int_equal(grants_of(ALICE) + grants_of(BOB), 0);
+}
+
+static void records_that_cannot_be_written_open_nothing(void **state)
+{
+    (void)state;
+    world.records_fail = true;
+    refused(grant(ALICE, "db", "bob", port(5432)), OUTCOME_HOST_CANNOT);
+    assert_int_equal(world.net_count, 0);
+}
+
+static void a_stopped_machine_opens_when_it_runs(void **state)
+{
+    struct instance *off = world.users[CAROL].instances;
+
+    (void)state;
+    assert_int_equal(grant(CAROL, "off", "bob", port(80)), REQUEST_PENDING);
+    assert_int_equal(world.answer.outcome, 0);
+    assert_int_equal(world.net_count, 0);
+    assert_false(((struct reply_grant *)(void *)world.answer.body)->view.flags & GRANT_OPEN);
+    off->state = INSTANCE_RUNNING;
+    off->slot = 9;
+    off->link.linked = true;
+    grants_linked(off);
+    assert_int_equal(world.net_count, 1);
+    assert_int_equal(world.net[0].request.slot, 9);
+    world_net_answers(0, 0);
+    off->link.linked = false;
+    grants_unlinked(off);
+    assert_int_equal(world.net_count, 1);
+    assert_int_equal(world.net[0].request.type, NET_GRANT_GONE);
+    assert_int_equal(grants_of(BOB), 1);
+}
+
+static void without_croft_net_the_next_one_is_told(void **state)
+{
+    (void)state;
+    world.net_is_there = false;
+    assert_int_equal(grant(ALICE, "db", "bob", port(5432)), REQUEST_PENDING);
+    world_time(NS_PER_S);
+    assert_int_equal(world.answers, 0);
+    world.net_is_there = true;
+    grants_tell_all(&world.monitor);
+    assert_int_equal(world.net_count, 1);
+    world_net_answers(0, 0);
+    assert_int_equal(world.answers, 1);
+    assert_int_equal(world.answer.outcome, 0);
+    /* and each one after it */
+    grants_tell_all(&world.monitor);
+    assert_int_equal(world.net_count, 1);
+    assert_int_equal(world.net[0].request.type, NET_GRANT);
+}
+
+/* -- bad input -------------------------------------------------------------------------------- */
+
+static void what_is_refused(void **state)
+{
+    struct grant_terms terms = port(5432);
+
+    (void)state;
+    refused(grant(ALICE, "db", "alice", terms), OUTCOME_USAGE);
+    refused(grant(ALICE, "db", "nobody", terms), OUTCOME_NOT_FOUND);
+    refused(grant(ALICE, "db", "", terms), OUTCOME_USAGE);
+    refused(grant(ALICE, "home", "bob", terms), OUTCOME_NOT_FOUND); /* bob's */
+    refused(grant(ALICE, "none", "bob", terms), OUTCOME_NOT_FOUND);
+    terms.port = 0;
+    refused(grant(ALICE, "db", "bob", terms), OUTCOME_USAGE);
+    terms = port(5432);
+    terms.end = GRANT_UNTIL;
+    terms.until_wall_ns = world.wall_ns;
+    refused(grant(ALICE, "db", "bob", terms), OUTCOME_USAGE);
+    terms.until_wall_ns = (GRANT_END_MAX_WALL_S + 1) * NS_PER_S;
+    refused(grant(ALICE, "db", "bob", terms), OUTCOME_USAGE);
+    world.users[BOB].state = USER_REMOVING;
+    refused(grant(ALICE, "db", "bob", port(5432)), OUTCOME_NOT_FOUND);
+    world.users[BOB].state = USER_ACTIVE;
+    world.users[ALICE].instances->flags = PLAN_OFFLINE;
+    refused(grant(ALICE, "db", "bob", port(5432)), OUTCOME_FAILED);
+    assert_int_equal(world.net_count, 0);
+    assert_int_equal(world.record_count, 0);
+}
+
+static void twice_the_same(void **state)
+{
+    struct grant_terms again = port(5432);
+
+    (void)state;
+    granted(port(5432));
+    again.end = GRANT_FOR;
+    again.for_ns = HOUR;
+    refused(grant(ALICE, "db", "bob", again), OUTCOME_FAILED);
+    assert_non_null(strstr(world.answer.text, "croft revoke 1"));
+    again.protocol = IPPROTO_UDP;
+    assert_int_equal(grant(ALICE, "db", "bob", again), REQUEST_PENDING);
+    assert_int_equal(grant(ALICE, "db", "carol", port(5432)), REQUEST_PENDING);
+}
+
+static void revoking_anothers_and_what_ended_is_the_same(void **state)
+{
+    char ended[ERR_TEXT_SIZE];
+    uint64_t id = granted(port(5432));
+
+    (void)state;
+    refused(revoke(CAROL, id), OUTCOME_NOT_FOUND);
+    memcpy(ended, world.answer.text, sizeof(ended));
+    assert_int_equal(revoke(ALICE, id), REQUEST_PENDING);
+    world_net_answers(0, 0);
+    refused(revoke(CAROL, id), OUTCOME_NOT_FOUND);
+    assert_string_equal(ended, world.answer.text);
+    refused(revoke(ALICE, id), OUTCOME_NOT_FOUND);
+    assert_string_equal(ended, world.answer.text);
+    const struct order_grant by_terms = to("bob", port(5432));
+    refused(world_order(CAROL, ORDER_REVOKE, "db", 0, &by_terms, sizeof(by_terms)),
+            OUTCOME_NOT_FOUND);
+    refused(revoke(ALICE, 0), OUTCOME_USAGE);
+}
+
+/* -- ends ------------------------------------------------------------------------------------- */
+
+static void closed_then_cut_then_answered(void **state)
+{
+    struct grant_view view;
+    uint64_t id = granted(port(5432));
+
+    (void)state;
+    world.answers = 0;
+    assert_int_equal(revoke(ALICE, id), REQUEST_PENDING);
+    assert_int_equal(grants_of(BOB), 0); /* at once nobody's */
+    world.answers = 0;
+    assert_int_equal(world.net[0].request.type, NET_GRANT_GONE);
+    assert_int_equal(recorded(ALICE, RECORD_GRANT_END, RECORD_INTENT), 1);
+    world_net_answers(0, 3);
+    assert_int_equal(world.answers, 0);
+    /* both ends at the same time: db, and bob's only machine */
+    assert_int_equal(world.job_count, 2);
+    assert_int_equal(world.jobs[0].what.what, SOCKETS_CUT_SERVER);
+    assert_string_equal(world.jobs[0].instance->name, "db");
+    assert_int_equal(world.jobs[0].what.peer_count, 1);
+    assert_int_equal(world.jobs[0].what.peer[0], 6);
+    assert_int_equal(world.jobs[1].what.what, SOCKETS_CUT_CLIENT);
+    assert_string_equal(world.jobs[1].instance->name, "home");
+    assert_int_equal(world.jobs[1].what.slot, 5);
+    assert_ptr_equal(world.jobs[1].payer, &world.users[ALICE]); /* bob pays for nothing of it */
+    world_jobs_answer(1, 0);
+    assert_int_equal(world.answers, 1);
+    assert_int_equal(world.answer.body_size, sizeof(view));
+    memcpy(&view, world.answer.body, sizeof(view));
+    assert_int_equal(view.grant.cut, 1);
+    assert_int_equal(view.grant.over, GRANT_REVOKED);
+    assert_int_equal(recorded(ALICE, RECORD_GRANT_END, RECORD_OUTCOME), 1);
+    assert_int_equal(recorded(BOB, RECORD_GRANT_END, RECORD_OUTCOME), 1);
+    assert_null(world.monitor.grants.first);
+}
+
+static void the_grantee_gives_back(void **state)
+{
+    (void)state;
+    granted(port(5432));
+    const struct order_grant from = to("alice", port(5432));
+    assert_int_equal(world_order(BOB, ORDER_REVOKE, "db", 0, &from, sizeof(from)), REQUEST_PENDING);
+    world_net_answers(0, 0);
+    assert_int_equal(world.answer.outcome, 0);
+    assert_int_equal(last_over(ALICE), GRANT_GIVEN_BACK);
+    assert_int_equal(last_over(BOB), GRANT_GIVEN_BACK);
+}
+
+static void a_slow_cut_ends_anyway(void **state)
+{
+    uint64_t id = granted(port(5432));
+
+    (void)state;
+    world.answers = 0;
+    assert_int_equal(revoke(ALICE, id), REQUEST_PENDING);
+    world_net_answers(0, 2);
+    world_time(CUT_TIMEOUT_MS * NS_PER_MS);
+    assert_int_equal(world.answers, 1);
+    assert_int_equal(world.answer.outcome, 0);
+    assert_int_equal(((struct grant_view *)(void *)world.answer.body)->grant.cut, 2);
+    assert_int_equal(world.job_count, 0);
+}
+
+static void cuts_of_one_user_have_turns(void **state)
+{
+    uint64_t ids[8];
+
+    (void)state;
+    for (uint16_t i = 0; i < ARRAY_LEN(ids); i++)
+        ids[i] = granted(port((uint16_t)(1000 + i)));
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        assert_int_equal(revoke(ALICE, ids[i]), REQUEST_PENDING);
+    assert_int_equal(world.net_count, ARRAY_LEN(ids)); /* closing has no turns */
+    world.answers = 0;
+    world_net_answers(0, 1);
+    assert_int_equal(world.job_count, 8); /* four of them, two ends each */
+    for (size_t i = 0; i < 2 * ARRAY_LEN(ids); i++) {
+        world_jobs_answer(1, 0);
+        world_time(1);
+    }
+    assert_int_equal(world.answers, ARRAY_LEN(ids));
+    assert_null(world.monitor.grants.first);
+}
+
+static void two_who_revoke_wait_for_the_same_end(void **state)
+{
+    uint64_t id = granted(port(5432));
+
+    (void)state;
+    world.answers = 0;
+    assert_int_equal(revoke(ALICE, id), REQUEST_PENDING);
+    assert_int_equal(revoke(BOB, id), REQUEST_PENDING);
+    assert_int_equal(world.answers, 0);
+    assert_int_equal(world.net_count, 1);
+    world_net_answers(0, 0);
+    assert_int_equal(world.answers, 2);
+    assert_int_equal(recorded(ALICE, RECORD_GRANT_END, RECORD_OUTCOME), 1);
+}
+
+/* Whatever is queued: what is granted after an end is told after it. */
+static void a_grant_that_opens_can_be_revoked(void **state)
+{
+    const struct order_grant same = to("bob", port(5432));
+
+    (void)state;
+    assert_int_equal(grant(ALICE, "db", "bob", port(5432)), REQUEST_PENDING);
+    assert_int_equal(world_order(ALICE, ORDER_REVOKE, "db", 0, &same, sizeof(same)),
+                     REQUEST_PENDING);
+    assert_int_equal(world.answers, 1); /* who granted */
+    refused(grant(ALICE, "db", "bob", port(5432)), OUTCOME_FAILED);
+    assert_int_equal(world.net_count, 2);
+    assert_int_equal(world.net[0].request.type, NET_GRANT);
+    assert_int_equal(world.net[1].request.type, NET_GRANT_GONE);
+    world_net_answers(0, 0);
+    assert_int_equal(world.answer.outcome, 0);
+    assert_null(world.monitor.grants.first);
+    granted(port(5432));
+}
+
+static void without_croft_net_nobody_says_it_is_closed(void **state)
+{
+    uint64_t id = granted(port(5432));
+
+    (void)state;
+    world.answers = 0;
+    world.net_is_there = false;
+    world.monitor.network.synced = false;
+    assert_int_equal(revoke(ALICE, id), REQUEST_PENDING);
+    world_time(9 * NS_PER_S);
+    assert_int_equal(world.answers, 0);
+    world_time(2 * NS_PER_S);
+    assert_int_equal(world.answers, 1);
+    assert_int_equal(world.answer.outcome, OUTCOME_HOST_CANNOT);
+    assert_int_equal(grants_of(ALICE), 0); /* and it is ended all the same */
+    /* who asks again waits as well, and the next croft-net closes it before it is told anything */
+    world.answers = 0;
+    assert_int_equal(revoke(BOB, id), REQUEST_PENDING);
+    world.net_is_there = true;
+    grants_tell_all(&world.monitor);
+    assert_int_equal(world.net_count, 1);
+    assert_int_equal(world.net[0].request.type, NET_GRANT_GONE);
+    world_net_answers(0, 0);
+    assert_int_equal(world.answers, 1);
+    assert_int_equal(world.answer.outcome, 0);
+    assert_int_equal(recorded(BOB, RECORD_GRANT_END, RECORD_OUTCOME), 1);
+}
+
+static void an_end_that_cannot_be_recorded_closes(void **state)
+{
+    uint64_t id = granted(port(5432));
+
+    (void)state;
+    world.records_fail = true;
+    assert_int_equal(revoke(ALICE, id), REQUEST_PENDING);
+    assert_int_equal(world.net_count, 1);
+    assert_int_equal(world.net[0].request.type, NET_GRANT_GONE);
+}
+
+static void the_machine_goes(void **state)
+{
+    (void)state;
+    granted(port(5432));
+    grants_instance_gone(world.users[ALICE].instances);
+    world_net_answers(0, 0);
+    assert_int_equal(last_over(ALICE), GRANT_MACHINE_GONE);
+    assert_int_equal(last_over(BOB), GRANT_MACHINE_GONE);
+    /* one of the same name inherits nothing */
+    world_restart(1);
+    assert_int_equal(grants_of(BOB), 0);
+}
+
+static void a_user_goes(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        granted(port(5432));
+        grants_user_gone(&world.users[round == 0 ? ALICE : BOB]);
+        assert_int_equal(grants_of(ALICE) + grants_of(BOB), 0);
+        world_net_answers(0, 0);
+        assert_int_equal(last_over(ALICE), GRANT_USER_GONE);
+        assert_int_equal(last_over(BOB), GRANT_USER_GONE);
+        assert_null(world.monitor.grants.first);
+    }
+    /* nobody answers, and she is freed */
+    granted(port(5432));
+    grants_user_gone(&world.users[BOB]);
+    grants_user_dropped(&world.users[BOB]);
+    assert_null(world.monitor.grants.first);
+}
+
+/* -- clocks ----------------------------------------------------------------------------------- */
+
+static struct grant_terms lasting(uint64_t ns)
+{
+    struct grant_terms terms = port(5432);
+    terms.end = GRANT_FOR;
+    terms.for_ns = ns;
+    return terms;
+}
+
+static struct grant_terms until(uint64_t wall_ns)
+{
+    struct grant_terms terms = port(5432);
+    terms.end = GRANT_UNTIL;
+    terms.until_wall_ns = wall_ns;
+    return terms;
+}
+
+static bool closing(void)
+{
+    bool asked = world.net_count == 1 && world.net[0].request.type == NET_GRANT_GONE;
+    world_net_answers(0, 0);
+    return asked && last_over(ALICE) == GRANT_EXPIRED && last_over(BOB) == GRANT_EXPIRED;
+}
+
+static void the_kernel_has_the_same_end(void **state)
+{
+    (void)state;
+    assert_int_equal(grant(ALICE, "db", "bob", lasting(HOUR)), REQUEST_PENDING);
+    assert_int_equal(world.net[0].request.timeout_ms, HOUR / NS_PER_MS + 1);
+    world.net_count = 0;
+}
+
+static void for_ends_when_it_has_passed(void **state)
+{
+    (void)state;
+    granted(lasting(HOUR));
+    world_time(HOUR - NS_PER_S);
+    assert_int_equal(grants_of(BOB), 1);
+    world_clock_set(WORLD_WALL - 100 * HOUR);
+    assert_int_equal(grants_of(BOB), 1);
+    world_clock_set(WORLD_WALL + 100 * HOUR);
+    assert_int_equal(grants_of(BOB), 1);
+    world_clock_set(WORLD_WALL - 100 * HOUR);
+    world_time(NS_PER_S);
+    assert_true(closing());
+}
+
+static void until_and_a_clock_set_forward(void **state)
+{
+    (void)state;
+    granted(until(WORLD_WALL + 8 * HOUR));
+    world_clock_set(WORLD_WALL + 8 * HOUR - 1);
+    assert_int_equal(grants_of(BOB), 1);
+    world_clock_set(WORLD_WALL + 8 * HOUR);
+    assert_true(closing());
+}
+
+static void until_and_a_clock_set_back(void **state)
+{
+    (void)state;
+    granted(until(WORLD_WALL + 8 * HOUR));
+    world_time(HOUR);
+    world_clock_set(WORLD_WALL - 1000 * HOUR);
+    world_time(7 * HOUR - 1);
+    assert_int_equal(grants_of(BOB), 1);
+    world_time(1);
+    assert_true(closing());
+}
+
+static void the_nearest_end_is_waited_for(void **state)
+{
+    struct grant_terms other = lasting(2 * HOUR);
+
+    (void)state;
+    other.port = 80;
+    granted(other);
+    granted(lasting(HOUR));
+    world_time(HOUR);
+    assert_true(closing());
+    assert_int_equal(grants_of(BOB), 1);
+    world_time(HOUR);
+    assert_true(closing());
+    assert_int_equal(grants_of(BOB), 0);
+}
+
+/* -- restarts --------------------------------------------------------------------------------- */
+
+static void a_restart_keeps_what_lives(void **state)
+{
+    (void)state;
+    uint64_t id = granted(lasting(2 * HOUR));
+    world_time(HOUR);
+    world_restart(1);
+    assert_int_equal(grants_of(BOB), 1);
+    assert_int_equal(((struct grant_view *)(void *)world.answer.body)->left_ns, HOUR);
+    world.net_is_there = true;
+    grants_tell_all(&world.monitor);
+    assert_int_equal(world.net_count, 1);
+    assert_int_equal(world.net[0].request.timeout_ms, HOUR / NS_PER_MS + 1);
+    world_net_answers(0, 0);
+    /* its id is given to no other */
+    assert_int_equal(world.monitor.grants.next_id, id + 1);
+}
+
+static void what_ended_meanwhile_is_ended_before_anything_opens(void **state)
+{
+    (void)state;
+    granted(lasting(HOUR));
+    world.wall_ns += 2 * HOUR;
+    world.boot_ns += 2 * HOUR;
+    world_restart(1);
+    assert_int_equal(grants_of(BOB), 0);
+    /* its machine runs: the kernel may still have it, and the first word to croft-net is that */
+    world.net_is_there = true;
+    grants_tell_all(&world.monitor);
+    assert_true(closing());
+}
+
+static void an_end_that_was_begun_is_an_end(void **state)
+{
+    uint64_t id = granted(port(5432));
+
+    (void)state;
+    assert_int_equal(revoke(ALICE, id), REQUEST_PENDING);
+    world_restart(1);
+    assert_int_equal(grants_of(BOB), 0);
+    world.net_is_there = true;
+    grants_tell_all(&world.monitor);
+    world_net_answers(0, 0);
+    assert_int_equal(recorded(ALICE, RECORD_GRANT_END, RECORD_OUTCOME), 1);
+    assert_int_equal(last_over(BOB), GRANT_REVOKED);
+    world_restart(1);
+    assert_null(world.monitor.grants.first);
+}
+
+static void a_grant_that_was_only_begun_is_none(void **state)
+{
+    (void)state;
+    assert_int_equal(grant(ALICE, "db", "bob", port(5432)), REQUEST_PENDING);
+    world_restart(1);
+    assert_null(world.monitor.grants.first);
+    assert_int_equal(world.monitor.grants.next_id, 2);
+}
+
+static void a_reboot_counts_by_the_clock_and_goes_on(void **state)
+{
+    (void)state;
+    granted(lasting(8 * HOUR));
+    world_time(HOUR);
+    world.wall_ns += 2 * HOUR; /* off */
+    world.boot_ns = NS_PER_S;
+    world_restart(2);
+    assert_int_equal(grants_of(BOB), 1);
+    assert_int_equal(((struct grant_view *)(void *)world.answer.body)->left_ns, 5 * HOUR);
+    /* in this boot by the time since boot again, also after another restart */
+    world_clock_set(WORLD_WALL - 1000 * HOUR);
+    world_time(HOUR);
+    world_restart(2);
+    assert_int_equal(grants_of(BOB), 1);
+    assert_int_equal(((struct grant_view *)(void *)world.answer.body)->left_ns, 4 * HOUR);
+}
+
+/* The clock has no battery: at least what the records have seen has passed. */
+static void a_reboot_with_a_clock_that_fell_back(void **state)
+{
+    (void)state;
+    granted(lasting(8 * HOUR));
+    world_time(3 * HOUR);
+    const struct order_ask ask = {.user = "alice", .terms = port(80)};
+    assert_int_equal(world_order(BOB, ORDER_ASK, "db", 0, &ask, sizeof(ask)), REQUEST_PENDING);
+    world.wall_ns = 0;
+    world.boot_ns = NS_PER_S;
+    world_restart(2);
+    assert_int_equal(grants_of(BOB), 1);
+    assert_int_equal(((struct grant_view *)(void *)world.answer.body)->left_ns, 5 * HOUR);
+}
+
+static void a_later_user_of_the_same_uid_inherits_nothing(void **state)
+{
+    (void)state;
+    granted(port(5432));
+    world.users[BOB].slot = 77; /* the end could not be written, and bob is somebody else now */
+    world_restart(1);
+    assert_null(world.monitor.grants.first);
+}
+
+/* What stands in the grantee's file, and in a file that is not the owner's, makes nothing. */
+static void only_the_owners_file_counts(void **state)
+{
+    (void)state;
+    granted(port(5432));
+    for (size_t i = 0; i < world.record_count; i++)
+        if (world.records[i].chain == &world.users[ALICE].chain)
+            world.records[i].chain = &world.users[CAROL].chain;
+    world_restart(1);
+    assert_null(world.monitor.grants.first);
+}
+
+/* -- how much --------------------------------------------------------------------------------- */
+
+static size_t flood(enum world_user who, const char *machine, const char *user, uint32_t count)
+{
+    size_t made = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (grant(who, machine, user, port((uint16_t)(1 + i))) != REQUEST_PENDING) {
+            assert_int_equal(world.answer.outcome, OUTCOME_OVER_LIMIT);
+            continue;
+        }
+        world_net_answers(0, 0);
+        world.record_count = 0;
+        world_jobs_answer(1, 0);
+        made++;
+    }
+    return made;
+}
+
+static void ten_thousand_of_them(void **state)
+{
+    (void)state;
+    assert_int_equal(flood(ALICE, "db", "bob", 10000), GRANTS_TO_ONE_MAX);
+    assert_int_equal(flood(ALICE, "db", "carol", 10000), GRANTS_TO_ONE_MAX);
+    /* bob has room for carol's */
+    assert_int_equal(flood(CAROL, "off", "bob", 10), 10);
+    /* every page of the list, each once, by rising id */
+    uint64_t last = 0;
+    size_t seen = 0;
+    for (;;) {
+        world_order(ALICE, ORDER_GRANTS, NULL, last, NULL, 0);
+        const struct grant_view *views = (const void *)world.answer.body;
+        size_t count = world.answer.body_size / sizeof(*views);
+        if (count == 0)
+            break;
+        for (size_t i = 0; i < count; i++) {
+            assert_true(views[i].grant.id > last);
+            last = views[i].grant.id;
+        }
+        seen += count;
+    }
+    assert_int_equal(seen, 2 * GRANTS_TO_ONE_MAX);
+}
+
+static void records_of_others_are_filled_slowly(void **state)
+{
+    size_t made = 0;
+
+    (void)state;
+    for (size_t i = 0; i < FOREIGN_ENTRIES_MAX; i++) {
+        world.record_count = 0;
+        if (grant(ALICE, "db", "bob", port(80)) != REQUEST_PENDING)
+            break;
+        world_net_answers(0, 0);
+        assert_int_equal(revoke(ALICE, world.monitor.grants.first->grant.id), REQUEST_PENDING);
+        world_net_answers(0, 0);
+        made++;
+    }
+    assert_int_equal(made, FOREIGN_ENTRIES_MAX / 2);
+    assert_int_equal(world.answer.outcome, OUTCOME_OVER_LIMIT);
+    /* nobody else pays for it */
+    assert_int_equal(grant(BOB, "home", "alice", port(80)), REQUEST_PENDING);
+    world_time(2 * FOREIGN_ENTRY_BACK_S * NS_PER_S);
+    assert_int_equal(grant(ALICE, "db", "bob", port(80)), REQUEST_PENDING);
+    refused(grant(ALICE, "db", "bob", port(81)), OUTCOME_OVER_LIMIT);
+    /* what is full of others' takes no more of them, from anybody */
+    world.users[BOB].allowance.bytes = RECORD_FOREIGN_MAX + 1;
+    refused(grant(CAROL, "off", "bob", port(80)), OUTCOME_OVER_LIMIT);
+}
+
+/* -- asks ------------------------------------------------------------------------------------- */
+
+static int ask(enum world_user who, const char *owner, const char *machine, uint16_t number)
+{
+    struct order_ask order = {.terms = port(number), .why = "report"};
+
+    assert_int_equal(str_copy(order.user, sizeof(order.user), owner), 0);
+    return world_order(who, ORDER_ASK, machine, 0, &order, sizeof(order));
+}
+
+static void what_is_approved_is_what_was_asked(void **state)
+{
+    struct order_ask order = {.user = "alice", .terms = lasting(HOUR), .why = "report"};
+    struct reply_grant reply;
+
+    (void)state;
+    order.terms.connections = 3;
+    order.terms.rate = 7;
+    world_order(BOB, ORDER_ASK, "db", 0, &order, sizeof(order));
+    uint64_t id = world.answer.number[0];
+    assert_int_equal(recorded(ALICE, RECORD_ASK, RECORD_OUTCOME), 1);
+    assert_int_equal(recorded(BOB, RECORD_ASK, RECORD_OUTCOME), 1);
+    assert_int_equal(asks_of(ALICE), 1);
+    assert_int_equal(asks_of(BOB), 1);
+    assert_int_equal(asks_of(CAROL), 0);
+    refused(world_order(BOB, ORDER_APPROVE, NULL, id, NULL, 0), OUTCOME_NOT_FOUND);
+    refused(world_order(CAROL, ORDER_APPROVE, NULL, id, NULL, 0), OUTCOME_NOT_FOUND);
+    assert_int_equal(world_order(ALICE, ORDER_APPROVE, NULL, id, NULL, 0), REQUEST_PENDING);
+    world_net_answers(0, 0);
+    world_jobs_answer(1, 0);
+    memcpy(&reply, world.answer.body, sizeof(reply));
+    assert_memory_equal(&reply.view.grant.terms, &order.terms, sizeof(order.terms));
+    assert_int_equal(reply.view.grant.grantee_uid, world.users[BOB].uid);
+    assert_int_equal(asks_of(ALICE), 0);
+    refused(world_order(ALICE, ORDER_APPROVE, NULL, id, NULL, 0), OUTCOME_NOT_FOUND);
+    world_restart(1);
+    assert_int_equal(asks_of(ALICE), 0);
+    assert_int_equal(grants_of(BOB), 1);
+}
+
+static void an_ask_says_the_same_whether_the_machine_is_there(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(BOB, "alice", "db", 80), REQUEST_PENDING);
+    struct world_answer there = world.answer;
+    assert_int_equal(ask(BOB, "alice", "none", 80), REQUEST_PENDING);
+    assert_int_equal(there.outcome, world.answer.outcome);
+    assert_string_equal(there.text, world.answer.text);
+    assert_int_equal(there.body_size, world.answer.body_size);
+    assert_int_equal(there.number[0] + 1, world.answer.number[0]);
+    /* whose it is, hears of it */
+    refused(world_order(ALICE, ORDER_APPROVE, NULL, world.answer.number[0], NULL, 0),
+            OUTCOME_NOT_FOUND);
+    assert_int_equal(asks_of(ALICE), 2);
+}
+
+static void asks_are_denied_by_either_side_and_by_time(void **state)
+{
+    (void)state;
+    ask(BOB, "alice", "db", 80);
+    uint64_t first = world.answer.number[0];
+    ask(BOB, "alice", "db", 81);
+    ask(BOB, "alice", "db", 82);
+    refused(ask(BOB, "alice", "db", 80), OUTCOME_FAILED);
+    refused(ask(BOB, "bob", "home", 80), OUTCOME_USAGE);
+    refused(ask(BOB, "nobody", "home", 80), OUTCOME_NOT_FOUND);
+    refused(world_order(CAROL, ORDER_DENY, NULL, first, NULL, 0), OUTCOME_NOT_FOUND);
+    assert_int_equal(world_order(ALICE, ORDER_DENY, NULL, first, NULL, 0), 0);
+    assert_int_equal(world_order(BOB, ORDER_DENY, NULL, first + 1, NULL, 0), 0);
+    assert_int_equal(recorded(ALICE, RECORD_DENY, RECORD_OUTCOME), 2);
+    assert_int_equal(recorded(BOB, RECORD_DENY, RECORD_OUTCOME), 2);
+    world_restart(1);
+    assert_int_equal(asks_of(BOB), 1);
+    world_time(ASK_TTL_S * NS_PER_S);
+    assert_int_equal(asks_of(BOB), 0);
+    assert_int_equal(recorded(ALICE, RECORD_DENY, RECORD_OUTCOME), 3);
+    ask(BOB, "alice", "db", 80);
+    grants_user_gone(&world.users[BOB]);
+    assert_int_equal(asks_of(ALICE), 0);
+}
+
+static void nobody_fills_a_list_of_asks(void **state)
+{
+    (void)state;
+    for (uint16_t i = 1; i <= ASKS_PER_USER_MAX; i++)
+        assert_int_equal(ask(BOB, "alice", "db", i), REQUEST_PENDING);
+    refused(ask(BOB, "alice", "db", 99), OUTCOME_OVER_LIMIT);
+    refused(ask(BOB, "carol", "off", 99), OUTCOME_OVER_LIMIT);
+    /* as if three more had done the same */
+    for (size_t i = ASKS_PER_USER_MAX; i < ASKS_TO_USER_MAX; i++) {
+        struct ask more = {.id = 1000 + i, .asker_uid = 1002, .owner_uid = 1001};
+        struct record record = {.type = RECORD_ASK, .number = {more.id, 0, 0, 1}};
+        more.machine[0] = 'x';
+        asks_recorded(&world.users[ALICE], &record, &more);
+    }
+    assert_int_equal(asks_of(ALICE), ASKS_TO_USER_MAX);
+    assert_int_equal(ask(CAROL, "alice", "db", 1), REQUEST_PENDING);
+    refused(ask(CAROL, "alice", "db", 2), OUTCOME_OVER_LIMIT);
+}
+
+/* -- why -------------------------------------------------------------------------------------- */
+
+static int why(enum world_user who, const char *from, const char *user, const char *machine,
+               uint16_t number)
+{
+    struct order_why order = {.protocol = IPPROTO_TCP, .port = number};
+
+    assert_int_equal(str_copy(order.user, sizeof(order.user), user), 0);
+    assert_int_equal(str_copy(order.machine, sizeof(order.machine), machine), 0);
+    return world_order(who, ORDER_WHY, from, 0, &order, sizeof(order));
+}
+
+static void why_tells_nothing_of_what_was_not_granted(void **state)
+{
+    (void)state;
+    assert_int_equal(why(BOB, NULL, "alice", "db", 5432), REQUEST_PENDING);
+    const struct net_request there = world.net[0].request;
+    world_net_answers(0, 0);
+    struct world_answer said = world.answer;
+    assert_int_equal(why(BOB, NULL, "alice", "none", 5432), REQUEST_PENDING);
+    assert_memory_equal(&there, &world.net[0].request, sizeof(there));
+    world_net_answers(0, 0);
+    assert_memory_equal(said.body, world.answer.body, said.body_size);
+    refused(why(BOB, "nothing", "alice", "db", 5432), OUTCOME_NOT_FOUND);
+    refused(why(BOB, NULL, "nobody", "db", 5432), OUTCOME_NOT_FOUND);
+    refused(why(BOB, NULL, "", "nothing", 5432), OUTCOME_NOT_FOUND);
+}
+
+static void why_names_the_grant(void **state)
+{
+    struct reply_why reply;
+
+    (void)state;
+    uint64_t id = granted(port(5432));
+    assert_int_equal(why(BOB, "home", "alice", "db", 5432), REQUEST_PENDING);
+    assert_int_equal(world.net[0].request.uid, world.users[BOB].uid);
+    const struct net_reply open = {.rule = NET_RULE_GRANT};
+    const struct world_net asked = world.net[0];
+    world.net_count = 0;
+    asked.done(asked.data, &open);
+    memcpy(&reply, world.answer.body, sizeof(reply));
+    assert_int_equal(reply.rule, NET_RULE_GRANT);
+    assert_int_equal(reply.view.grant.id, id);
+    assert_int_equal(reply.running, WHY_FROM_RUNS | WHY_TO_RUNS);
+    /* croft-net went away: no answer is made up */
+    assert_int_equal(why(BOB, "home", "alice", "db", 5432), REQUEST_PENDING);
+    const struct world_net lost = world.net[0];
+    world.net_count = 0;
+    lost.done(lost.data, NULL);
+    assert_int_equal(world.answer.outcome, OUTCOME_HOST_CANNOT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(intent_kernel_outcome_answer),
+        TEST(a_slow_look_holds_nothing_up),
+        TEST(a_kernel_that_refuses_grants_nothing),
+        TEST(records_that_cannot_be_written_open_nothing),
+        TEST(a_stopped_machine_opens_when_it_runs),
+        TEST(without_croft_net_the_next_one_is_told),
+        TEST(what_is_refused),
+        TEST(twice_the_same),
+        TEST(revoking_anothers_and_what_ended_is_the_same),
+        TEST(closed_then_cut_then_answered),
+        TEST(the_grantee_gives_back),
+        TEST(a_slow_cut_ends_anyway),
+        TEST(cuts_of_one_user_have_turns),
+        TEST(two_who_revoke_wait_for_the_same_end),
+        TEST(a_grant_that_opens_can_be_revoked),
+        TEST(without_croft_net_nobody_says_it_is_closed),
+        TEST(an_end_that_cannot_be_recorded_closes),
+        TEST(the_machine_goes),
+        TEST(a_user_goes),
+        TEST(the_kernel_has_the_same_end),
+        TEST(for_ends_when_it_has_passed),
+        TEST(until_and_a_clock_set_forward),
+        TEST(until_and_a_clock_set_back),
+        TEST(the_nearest_end_is_waited_for),
+        TEST(a_restart_keeps_what_lives),
+        TEST(what_ended_meanwhile_is_ended_before_anything_opens),
+        TEST(an_end_that_was_begun_is_an_end),
+        TEST(a_grant_that_was_only_begun_is_none),
+        TEST(a_reboot_counts_by_the_clock_and_goes_on),
+        TEST(a_reboot_with_a_clock_that_fell_back),
+        TEST(a_later_user_of_the_same_uid_inherits_nothing),
+        TEST(only_the_owners_file_counts),
+        TEST(ten_thousand_of_them),
+        TEST(records_of_others_are_filled_slowly),
+        TEST(what_is_approved_is_what_was_asked),
+        TEST(an_ask_says_the_same_whether_the_machine_is_there),
+        TEST(asks_are_denied_by_either_side_and_by_time),
+        TEST(nobody_fills_a_list_of_asks),
+        TEST(why_tells_nothing_of_what_was_not_granted),
+        TEST(why_names_the_grant),
+    };
+
+    return cmocka_run_group_tests_name("grants", tests, NULL, NULL);
+}
