@@ -27,7 +27,9 @@
  * What root of an instance may do. Each counts in her own user namespace only: over her ids, her
  * files, her network. Everything not named here is refused, above all SYS_ADMIN (mounts, all of
  * what kernels add under it), NET_ADMIN and NET_RAW (the network's rules are the host's),
- * SYS_PTRACE, SYS_MODULE, SYS_RESOURCE, MKNOD, MAC_*, BPF, PERFMON, SYS_TIME.
+ * SYS_PTRACE, SYS_MODULE, SYS_RESOURCE, MKNOD, MAC_*, BPF, PERFMON, SYS_TIME. SETFCAP neither: a
+ * package would mark a program with a capability that is not here (ping with NET_RAW), and nobody
+ * could execute it; where marking fails, packages fall back to what works.
  */
 #define INSTANCE_CAPABILITIES                                                                      \
     (CAPS_BIT(CAP_CHOWN)          /* package managers; ids are hers, chown to others fails */      \
@@ -43,7 +45,6 @@
      | CAPS_BIT(CAP_NET_BIND_SERVICE) /* ports below 1024 of her own network namespace */          \
      |                                                                                             \
      CAPS_BIT(CAP_SYS_CHROOT) /* sshd, build tools; the root was pivoted, chroot leads nowhere */  \
-     | CAPS_BIT(CAP_SETFCAP)  /* packages with file capabilities: valid in her namespace only */   \
      | CAPS_BIT(CAP_AUDIT_WRITE)) /* sudo and sshd want it; NETLINK_AUDIT is filtered anyway */
 
 /* croft-image restores owners, modes and file capabilities of what it unpacks, and nothing else. */

@@ -50,7 +50,7 @@ check "orphans are reaped and ended" 0 '' start -- /bin/sh -c '(sleep 100 &) ; e
 
 # What everything inside wears.
 check "filter, no capability too many, no_new_privs 0" 0 \
-    'CapInh:.0{16} CapPrm:.00000000a00405ff CapEff:.00000000a00405ff CapBnd:.00000000a00405ff CapAmb:.0{16} NoNewPrivs:.0 Seccomp:.2' \
+    'CapInh:.0{16} CapPrm:.00000000200405ff CapEff:.00000000200405ff CapBnd:.00000000200405ff CapAmb:.0{16} NoNewPrivs:.0 Seccomp:.2' \
     start -- /bin/grep -E 'Cap|NoNew|Seccomp:' /proc/self/status
 check "three descriptors" 0 '^0 1 2 3 $' start -- /bin/sh -c 'cd /proc/self/fd; ls' # 3: ls reads it
 check "init has no descriptor but its own" 0 '!(/|socket|pipe)' start -- /bin/sh -c \
@@ -122,7 +122,7 @@ check "terminal" 0 '/dev/pts/0 24 80 hi' -t start -- /bin/sh -c 'tty; stty size;
 
 # A process in a running one.
 check "join: status" 5 '' join -- /bin/sh -c 'exit 5'
-check "join: filter and capabilities" 0 'CapEff:.00000000a00405ff CapBnd:.00000000a00405ff .*NoNewPrivs:.0 Seccomp:.2' \
+check "join: filter and capabilities" 0 'CapEff:.00000000200405ff CapBnd:.00000000200405ff .*NoNewPrivs:.0 Seccomp:.2' \
     join -- /bin/grep -E 'CapEff|CapBnd|CapAmb|NoNew|Seccomp:' /proc/self/status
 check "join: three descriptors" 0 '^0 1 2 3 $' join -- /bin/sh -c 'cd /proc/self/fd; ls'
 check "join: sees pid 1" 0 'croft-init' join -- ps
