@@ -67,9 +67,11 @@ class Bench:
                 "--clear-groups", *words]
 
     def croft(self, user, *words, **more):
-        more.setdefault("check", True)
-        return subprocess.run(self.words_of(user, CROFT, *words), capture_output=True, text=True,
-                              **more)
+        done = subprocess.run(self.words_of(user, CROFT, *words), capture_output=True, text=True,
+                              check=False, **more)
+        if done.returncode != 0:
+            raise SystemExit(f"{user}: croft {' '.join(words)}: {done.stderr.strip()}")
+        return done
 
     def inside(self, user, machine, *words):
         """A program in a machine, started: its standard output is a pipe."""
@@ -81,7 +83,7 @@ class Bench:
         self.users.append(user)
         if image:
             with open(self.work / "root.tar", "rb") as tar:
-                self.croft(user, "image", "import", "bench", stdin=tar)
+                self.croft(user, "image", "import", "-", "bench", stdin=tar)
 
     def address(self, user, machine):
         return json.loads(self.croft(user, "info", "--json", machine).stdout)["address"]
