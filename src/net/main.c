@@ -37,8 +37,12 @@
 
 static int stage_inherited(struct net *net, struct err *err);
 static int stage_first(struct net *net, struct net_request *ret_hello, struct err *err);
-static int stage_table(struct net *net, const struct net_request *hello, struct err *err);
-static int stage_serve(struct net *net, const struct net_request *hello, struct err *err);
+static int stage_hello(struct net *net, const struct net_request *hello, struct err *err);
+static int stage_host(struct net *net, int dir, struct err *err);
+static int stage_table(struct net *net, int dir, const struct net_request *hello, struct err *err);
+static int watch_signals(struct net *net, struct err *err);
+static int stage_serve(struct net *net, struct err *err);
+static void on_signal(struct loop_source *source, uint32_t events, void *data);
 
 int main(int argc, char **argv)
 {
@@ -55,11 +59,9 @@ int main(int argc, char **argv)
     if (rc == 0 && hello.type != NET_HELLO)
         return OUTCOME_OK;
     if (rc == 0)
-        rc = stage_table(&net, &hello, &err);
+        rc = stage_hello(&net, &hello, &err);
     if (rc == 0)
-        rc = sandbox_enter(&err);
-    if (rc == 0)
-        rc = stage_serve(&net, &hello, &err);
+        rc = stage_serve(&net, &err);
     if (rc != 0) {
         log_line(LOG_LEVEL_ERROR, "croft-net: %s", err.text);
         return rc;
@@ -106,39 +108,127 @@ static int stage_first(struct net *net, struct net_request *ret_hello, struct er
     return rc < 0 ? err_errno(err, OUTCOME_FAILED, rc, "cannot answer") : 0;
 }
 
+/* Stages 3 to 5, and the answer. */
+static int stage_hello(struct net *net, const struct net_request *hello, struct err *err)
+{
+    struct net_reply reply = {.error = EIO};
+
+    state_init(&net->state, &hello->prefix);
+    auto_close dir = path_root(CROFT_RUN_DIR "/net", O_RDONLY | O_DIRECTORY);
+    int rc = dir < 0 ? err_errno(err, OUTCOME_HOST_CANNOT, dir, "cannot use %s/net", CROFT_RUN_DIR)
+                     : stage_host(net, dir, err);
+    if (net->watch.routes.overlap)
+        reply.error = EADDRINUSE;
+    if (rc == 0)
+        rc = stage_table(net, dir, hello, err);
+    if (rc == 0)
+        rc = watch_signals(net, err);
+    if (rc == 0)
+        rc = sandbox_enter(err);
+    if (rc == 0)
+        reply.error = 0;
+    int sent = serve_reply(net, hello, &reply);
+    return rc == 0 && sent < 0 ? err_errno(err, OUTCOME_FAILED, sent, "cannot answer") : rc;
+}
+
+/* Stage 3. */
+static int stage_host(struct net *net, int dir, struct err *err)
+{
+    int rc = routes_read(&net->route, &net->state.prefix, &net->watch.routes);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read the host's routes");
+    if (net->watch.routes.overlap)
+        return err_set(err, OUTCOME_HOST_CANNOT,
+                       "a route of the host's covers addresses of machines (100.96.0.0/16, or the "
+                       "IPv6 net of this Croft): ip route show table all");
+    rc = sysctls_forward(&net->sysctls, dir, &net->watch.routes);
+    return rc < 0 ? err_errno(err, OUTCOME_HOST_CANNOT, rc,
+                              "cannot make the host forward packets (net.ipv4.ip_forward)")
+                  : 0;
+}
+
 /* Stage 4. */
-static int stage_table(struct net *net, const struct net_request *hello, struct err *err)
+static int stage_table(struct net *net, int dir, const struct net_request *hello, struct err *err)
 {
     const bool open = CROFT_ABLATE && (hello->without & ABLATE_NFTABLES) != 0;
-    auto_close dir = path_root(CROFT_RUN_DIR "/net", O_RDONLY | O_DIRECTORY);
-    auto_close keep = dir < 0 ? dir : path_open(dir, "table", O_RDWR);
-    if (keep == -ENOENT)
-        keep = path_create(dir, "table", O_RDWR, 0644);
-    if (keep < 0)
-        return err_errno(err, OUTCOME_HOST_CANNOT, keep, "cannot use %s/net", CROFT_RUN_DIR);
-    state_init(&net->state, &hello->prefix);
-    int rc = table_whole(&net->netfilter, keep, &hello->prefix, open, &net->table);
+    net->keep = path_open(dir, "table", O_RDWR);
+    if (net->keep == -ENOENT)
+        net->keep = path_create(dir, "table", O_RDWR, 0644);
+    if (net->keep < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, net->keep, "cannot use %s/net/table",
+                         CROFT_RUN_DIR);
+    int rc = table_whole(&net->netfilter, net->keep, &hello->prefix, open, &net->table);
     if (rc < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot look at the table inet croft");
-    if (rc == 1)
-        return 0;
-    rc = links_down(&net->route);
-    if (rc < 0)
-        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot take the links down");
-    return table_load(&net->netfilter, keep, &hello->prefix, open, &net->table, err);
+    if (rc == 0) {
+        rc = links_down(&net->route);
+        if (rc < 0)
+            return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot take the links down");
+        rc = table_load(&net->netfilter, net->keep, &hello->prefix, open, &net->table, err);
+        if (rc != 0)
+            return rc;
+    }
+    /* What is changed from here on is noticed; and what was changed just now, here. */
+    rc = watch_listen(&net->watch);
+    if (rc == 0)
+        rc = table_changed(&net->netfilter, &net->table) == 0 ? 0 : -ESTALE;
+    if (rc == 0)
+        rc = routes_apply(&net->netfilter, &net->watch.routes);
+    if (rc == 0)
+        rc = sysctls_apply(&net->netfilter, &net->sysctls);
+    return rc < 0 ? err_errno(err, OUTCOME_FAILED, rc, "cannot set up the table inet croft") : 0;
+}
+
+static int watch_signals(struct net *net, struct err *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    net->signals.fd = sigprocmask(SIG_BLOCK, &set, NULL) < 0
+                          ? -1
+                          : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return net->signals.fd < 0 ? err_errno(err, OUTCOME_FAILED, -errno, "cannot watch signals") : 0;
 }
 
 /* Stage 6. */
-static int stage_serve(struct net *net, const struct net_request *hello, struct err *err)
+static int stage_serve(struct net *net, struct err *err)
 {
-    struct net_reply reply = {.version = NET_VERSION};
-
+    net->signals.on_io = on_signal;
+    net->signals.data = net;
     int rc = loop_new(&net->loop);
+    if (rc == 0)
+        rc = loop_add(net->loop, &net->signals, EPOLLIN);
+    if (rc == 0)
+        rc = watch_start(net);
     if (rc == 0)
         rc = serve_open(net);
     if (rc == 0)
-        rc = serve_reply(net, hello, &reply);
-    if (rc == 0)
         rc = loop_run(net->loop);
+    /* The monitor may have ended first. */
+    if (rc == 0)
+        on_signal(&net->signals, 0, net);
     return rc < 0 ? err_errno(err, OUTCOME_FAILED, rc, "cannot serve") : 0;
+}
+
+/* `croft host stop`: the host's network as if Croft had never been. */
+static void on_signal(struct loop_source *source, uint32_t events, void *data)
+{
+    struct net *net = data;
+    struct signalfd_siginfo signal;
+    (void)events;
+
+    if (read(source->fd, &signal, sizeof(signal)) != (ssize_t)sizeof(signal))
+        return;
+    loop_stop(net->loop);
+    int rc = serve_end(net);
+    if (rc == 0)
+        rc = table_remove(&net->netfilter);
+    if (rc == 0 || rc == -ENOENT)
+        rc = sysctls_restore(&net->sysctls);
+    if (rc == 0 && ftruncate(net->keep, 0) < 0)
+        rc = -errno;
+    if (rc < 0)
+        log_line(LOG_LEVEL_ERROR, "croft-net: the host's network is not as it was: %s",
+                 strerror(-rc));
 }

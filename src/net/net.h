@@ -7,7 +7,9 @@
 #include "base/loop.h"
 #include "net/netlink.h"
 #include "net/state.h"
+#include "net/sysctls.h"
 #include "net/table.h"
+#include "net/watch.h"
 #include "wire/net.h"
 #include <stdbool.h>
 
@@ -15,7 +17,7 @@
  * channel:   to the monitor
  * route, netfilter: asked and answered; what the kernel says by itself comes to the watch
  * retire:    due when a slot was retired: its entries in connection tracking go, with others'
- * ipv6:      the host has IPv6
+ * signals:   SIGTERM: `croft host stop`
  * synced:    NET_SYNCED came: from then on each request is applied at once
  */
 struct net {
@@ -25,9 +27,12 @@ struct net {
     struct netlink netfilter;
     struct state state;
     struct table table;
+    struct sysctls sysctls;
+    struct watch watch;
+    struct loop_source signals;
     struct loop_timer retire;
-    bool ipv6;
     bool synced;
+    int keep;   /* the file of struct table */
     int status; /* of the process, once the loop ends */
 };
 
@@ -38,6 +43,9 @@ nodiscard int serve_open(struct net *net);
  * Return: 0; -errno */
 nodiscard int serve_reply(struct net *net, const struct net_request *request,
                           struct net_reply *reply);
+
+/** serve_end() - all links, and what connection tracking knows of them, go. Return: 0; -errno */
+nodiscard int serve_end(struct net *net);
 
 /** why_rule() - which rule decides about @target, for @uid: read from the kernel. Return: 0; -errno
  */

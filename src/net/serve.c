@@ -27,6 +27,8 @@ typedef int (*request_fn)(struct net *net, const struct net_request *request, in
 
 static void on_request(struct loop_source *source, uint32_t events, void *data);
 static void on_retire(void *data);
+static void retire(struct net *net);
+static int retire_now(struct net *net);
 static struct told_grant told_grant(const struct net_request *request);
 static int drop_grants(struct net *net, uint32_t slot);
 
@@ -90,7 +92,7 @@ static int serve_link(struct net *net, const struct net_request *request, int fd
     (void)reply;
 
     if (slot->retired)
-        on_retire(net);
+        retire(net);
     if (slot->uid != 0 && (fd >= 0 || slot->uid != request->uid))
         return -EEXIST;
     int rc = fd >= 0 ? link_make(&net->route, request->slot, fd)
@@ -102,7 +104,7 @@ static int serve_link(struct net *net, const struct net_request *request, int fd
         return 0;
     rc = apply_slot(&net->netfilter, &net->state, request->slot);
     if (rc == 0)
-        rc = link_up(&net->route, &net->state.prefix, request->slot, net->ipv6);
+        rc = link_up(&net->route, &net->state.prefix, request->slot, net->sysctls.ipv6);
     if (rc == 0)
         return 0;
     if (apply_slot_gone(&net->netfilter, &net->state, request->slot) < 0 ||
@@ -193,7 +195,7 @@ static int serve_synced(struct net *net, const struct net_request *request, int 
             slot->retired = true;
             rc = link_remove(&net->route, slots[i]);
         } else {
-            rc = link_up(&net->route, &net->state.prefix, slots[i], net->ipv6);
+            rc = link_up(&net->route, &net->state.prefix, slots[i], net->sysctls.ipv6);
             /* It went with its instance, of which the monitor will tell. */
             rc = rc == -ENODEV ? 0 : rc;
         }
@@ -201,7 +203,7 @@ static int serve_synced(struct net *net, const struct net_request *request, int 
     if (rc < 0)
         return rc;
     net->synced = true;
-    on_retire(net);
+    retire(net);
     return 0;
 }
 
@@ -282,11 +284,26 @@ static void on_request(struct loop_source *source, uint32_t events, void *data)
         loop_stop(net->loop);
 }
 
-/* The link itself has gone with its network namespace, but for one that somebody still holds. */
 static void on_retire(void *data)
 {
-    struct net *net = data;
+    retire(data);
+}
 
+/* A slot that is given out again must not find what is left of its last owner. */
+static void retire(struct net *net)
+{
+    int rc = retire_now(net);
+
+    if (rc == 0)
+        return;
+    log_line(LOG_LEVEL_ERROR, "croft-net: cannot end old connections: %s; it ends", strerror(-rc));
+    net->status = OUTCOME_FAILED;
+    loop_stop(net->loop);
+}
+
+/* The link itself has gone with its network namespace, but for one that somebody still holds. */
+static int retire_now(struct net *net)
+{
     loop_disarm(net->loop, &net->retire);
     int rc = conntrack_retire(&net->netfilter, &net->state);
     for (uint32_t slot = NET_SLOT_FIRST; slot <= NET_SLOT_LAST && rc == 0; slot++) {
@@ -295,12 +312,17 @@ static void on_retire(void *data)
         rc = link_remove(&net->route, slot);
         net->state.slots[slot].retired = false;
     }
-    if (rc == 0)
-        return;
-    /* A slot that is given out again must not find what is left of its last owner. */
-    log_line(LOG_LEVEL_ERROR, "croft-net: cannot end old connections: %s; it ends", strerror(-rc));
-    net->status = OUTCOME_FAILED;
-    loop_stop(net->loop);
+    return rc;
+}
+
+int serve_end(struct net *net)
+{
+    auto_free uint16_t *slots = mem_new(NET_SLOT_LAST + 1U, sizeof(*slots));
+
+    int count = links_list(&net->route, slots);
+    for (int i = 0; i < count; i++)
+        net->state.slots[slots[i]].retired = true;
+    return count < 0 ? count : retire_now(net);
 }
 
 static struct told_grant told_grant(const struct net_request *request)

@@ -3,16 +3,21 @@
 its channel as the monitor would, with machines that are network namespaces
 
     world = World()                   # the host, and "outside": a router beyond it
+    world.net.ask(SYNCED)
     a = world.machine(uid, slot)      # a namespace with a link, as the runtime would set it up
+    a("tcp", to=..., port=...)        # what its agent can do: netagent.py
 """
+import json
 import os
 import pathlib
 import re
+import shutil
+import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
-import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PATHS_H = pathlib.Path(os.environ.get("CROFT_PATHS_H", TOP / "build/src/croft-paths.h"))
@@ -56,21 +61,24 @@ def address(slot, family=4):
 class Net:
     """One life of a croft-net."""
 
-    def __init__(self, ns, hello=True, without=0, lib=LIB, state=None):
+    def __init__(self, ns, state, lib=None):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel, self.token = ours, 0
         ours.settimeout(20)
-        # Its run directory is its own, and survives it.
-        run_dir = pathlib.Path(state)
-        script = (f"mount -t tmpfs none /run && mkdir -p {RUN}/net && mount --bind {run_dir} {RUN}/net"
-                  f" && exec setpriv --reuid {UID} --regid {UID} --clear-groups"
-                  " --inh-caps=-all,+net_admin --ambient-caps=-all,+net_admin"
-                  f" --bounding-set=-all,+net_admin {lib}/croft-net 3<&{theirs.fileno()}")
+        # In a mount namespace of its own: its run directory, which survives it, and a test build's
+        # programs where that looks for them.
+        where, run_dir = (lib["CROFT_LIB_DIR"], lib["CROFT_RUN_DIR"]) if lib else (LIB, RUN)
+        script = (
+            f"mount -t tmpfs none /run && mkdir -p {run_dir}/net && mount --bind {state} {run_dir}/net"
+            + (f" && mount -t tmpfs none /var/tmp && mkdir -p {where}/filters"
+               f" && cp {lib['build']}/src/croft-net {TOP}/src/net/croft.nft {where}/"
+               f" && cp {lib['build']}/tools/net.bpf {where}/filters/" if lib else "") +
+            f" && exec setpriv --reuid {UID} --regid {UID} --clear-groups"
+            " --inh-caps=-all,+net_admin --ambient-caps=-all,+net_admin"
+            f" --bounding-set=-all,+net_admin {where}/croft-net 3<&{theirs.fileno()}")
         self.process = subprocess.Popen(["ip", "netns", "exec", ns, "sh", "-c", script],
                                         pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
         theirs.close()
-        if hello:
-            self.ask(HELLO, without=without)
 
     def ask(self, kind, fd=None, uid=0, slot=0, protocol=0, port=0, without=0, timeout_ms=0,
             bytes_per_s=0, packets=0, connections=0, rate=0, flags=0, target=None, family=4,
@@ -99,38 +107,145 @@ class Net:
             raise Refused(reply["error"])
         return reply
 
-    def end(self, signal=None):
-        if signal:
-            self.process.send_signal(signal)
+    def end(self, number=None):
+        """Ends it, by a signal or by closing its channel. Return: its exit status"""
+        if number:
+            self.process.send_signal(number)
+        else:
+            self.channel.close()
+        status = self.process.wait(20)
         self.channel.close()
-        return self.process.wait(20)
+        self.process.stderr.close()
+        return status
 
 
-class Machine:
+class Space:
+    """A network namespace with an agent in it."""
+
+    def __init__(self, ns):
+        self.ns = ns
+        run("ip", "netns", "add", ns)
+        run("ip", "-n", ns, "link", "set", "lo", "up")
+        self.agent = None
+
+    def ip(self, *argv):
+        return run("ip", "-n", self.ns, *argv)
+
+    def run(self, *argv, **kwargs):
+        return run("ip", "netns", "exec", self.ns, *argv, **kwargs)
+
+    def __call__(self, verb, **arguments):
+        if self.agent is None:
+            self.agent = subprocess.Popen(
+                ["ip", "netns", "exec", self.ns, sys.executable,
+                 str(pathlib.Path(__file__).with_name("netagent.py"))],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.agent.stdin.write(json.dumps([verb, arguments]) + "\n")
+        self.agent.stdin.flush()
+        answer = json.loads(self.agent.stdout.readline())
+        assert not str(answer).startswith("agent:"), (self.ns, verb, arguments, answer)
+        return answer
+
+    def remove(self):
+        if self.agent is not None:
+            self.agent.stdin.close()
+            self.agent.kill()
+            self.agent.wait()
+        run("ip", "netns", "del", self.ns)
+
+
+class Machine(Space):
     """A namespace with the inside end of a link, set up as croft-runtime would."""
 
-    def __init__(self, world, uid, slot, make=True):
+    def __init__(self, world, uid, slot):
+        super().__init__(f"{world.name}-m{slot}")
         self.world, self.uid, self.slot = world, uid, slot
-        self.ns = f"{world.name}-m{slot}"
-        self.ip = {4: address(slot, 4), 6: address(slot, 6)}
-        run("ip", "netns", "add", self.ns)
-        if make:
-            self.link()
+        self.addresses = {4: address(slot, 4), 6: address(slot, 6)}
+        self.link()
 
     def link(self):
-        with open(f"/run/netns/{self.ns}") as netns:
+        with open(f"/run/netns/{self.ns}", "rb") as netns:
             self.world.net.ask(LINK, fd=netns.fileno(), uid=self.uid, slot=self.slot)
-        self.inside()
-
-    def inside(self):
         mac = f"02:63:72:00:{self.slot >> 8:02x}:{self.slot & 255:02x}"
         run("ip", "-n", self.ns, "-batch", "-", input=(
-            f"link set lo up\nlink set eth0 addrgenmode none\nlink set eth0 up\n"
-            f"addr add {self.ip[4]}/32 dev eth0\naddr add {self.ip[6]}/128 dev eth0 nodad\n"
+            f"link set eth0 addrgenmode none\nlink set eth0 up\n"
+            f"addr add {self.addresses[4]}/32 dev eth0\n"
+            f"addr add {self.addresses[6]}/128 dev eth0 nodad\n"
             f"neigh replace 100.96.0.1 lladdr {mac} nud permanent dev eth0\n"
             f"neigh replace fe80::1 lladdr {mac} nud permanent dev eth0\n"
             f"route add default via 100.96.0.1 dev eth0 onlink\n"
             f"route add default via fe80::1 dev eth0 onlink\n"))
 
-    def run(self, *argv, **kwargs):
-        return run("ip", "netns", "exec", self.ns, *argv, **kwargs)
+
+# The host's uplink; beyond it a router with a neighbour on the host's own subnet, private nets, the
+# metadata address and the internet.
+HOST = {4: "203.0.113.2", 6: "2001:db8:1::2"}
+NEIGHBOUR = {4: "203.0.113.9", 6: "2001:db8:1::9"}
+PRIVATE = {4: "10.9.8.7", 6: "fd99::7"}
+INTERNET = {4: "198.51.100.10", 6: "2001:db8:ffff::10"}
+METADATA = {4: "169.254.169.254", 6: "fd00:ec2::254"}
+
+
+class World:
+    """A host with an uplink, the world beyond it, and a croft-net on the host."""
+
+    def __init__(self, name, lib=None, **hello):
+        self.name, self.lib, self.net = name, lib, None
+        self.machines, self.spaces = {}, []
+        self.state = tempfile.mkdtemp(prefix="croft-net-")
+        os.chown(self.state, UID, UID)
+        try:
+            self.host = self.space("host")
+            self.world = self.space("world")
+            self.wire()
+            self.start(**hello)
+        except BaseException:
+            self.remove()
+            raise
+
+    def space(self, name):
+        self.spaces.append(Space(f"{self.name}-{name}"))
+        return self.spaces[-1]
+
+    def wire(self):
+        host, world = self.host, self.world
+        host.ip("link", "add", "up0", "type", "veth", "peer", "up0", "netns", world.ns)
+        # Addresses are there at once, without the kernel looking for doubles.
+        for space, four, six in ((host, HOST[4], HOST[6]), (world, "203.0.113.1", "2001:db8:1::1")):
+            space.ip("link", "set", "up0", "up")
+            space.ip("addr", "add", f"{four}/24", "dev", "up0")
+            space.ip("addr", "add", f"{six}/64", "dev", "up0", "nodad")
+        # The kernel says "refused" to one address six times at once and then once a second.
+        host.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
+        host.ip("route", "add", "default", "via", "203.0.113.1")
+        host.ip("route", "add", "default", "via", "2001:db8:1::1")
+        for where in (NEIGHBOUR, PRIVATE, INTERNET, METADATA):
+            world.ip("addr", "add", f"{where[4]}/32", "dev", "lo")
+            world.ip("addr", "add", f"{where[6]}/128", "dev", "lo", "nodad")
+        # The neighbour lives on the wire.
+        world.run("sysctl", "-qw", "net.ipv6.conf.all.proxy_ndp=1", "net.ipv6.conf.up0.proxy_ndp=1",
+                  "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        world.ip("neigh", "add", "proxy", NEIGHBOUR[6], "dev", "up0")
+        # So that it could reach a machine, were there no wall.
+        world.ip("route", "add", f"{NET4}/16", "via", HOST[4])
+        world.ip("route", "add", f"{NET6}/48", "via", HOST[6])
+
+    def start(self, **hello):
+        """A new croft-net, which is told nothing but NET_HELLO."""
+        self.net = Net(self.host.ns, self.state, self.lib)
+        return self.net.ask(HELLO, **hello)
+
+    def machine(self, uid, slot):
+        self.machines[slot] = Machine(self, uid, slot)
+        self.spaces.append(self.machines[slot])
+        return self.machines[slot]
+
+    def nft(self, *argv, **kwargs):
+        return self.host.run("nft", *argv, **kwargs)
+
+    def remove(self):
+        if self.net is not None:
+            self.net.end(signal.SIGKILL)
+        for space in self.spaces:
+            space.remove()
+        shutil.rmtree(self.state)
