@@ -45,7 +45,6 @@
 #include "monitor/shutdown.h"
 
 static void describe(const struct event_item *item, struct event *ret_event);
-static void set_state(struct instance *instance, enum instance_state state);
 static void group_name(const struct instance *instance, char name[GROUP_NAME_SIZE]);
 static int start_fill(struct instance *instance, const struct start *start,
                       struct job_order *order);
@@ -61,11 +60,7 @@ static void start_sentence(const struct instance *instance, uint32_t stage, int 
                            struct err *err);
 static void on_ended(void *data, struct exit_status status);
 static void record_end(struct instance *instance);
-static void forget_gone_stoppers(struct instance *instance);
-static void answer_stoppers(struct instance *instance);
 static void removal_finish(struct instance *instance);
-static void kill_all(struct instance *instance);
-static void on_stop_due(void *data);
 
 static const struct runner_calls START_CALLS = {
     .network = on_network,
@@ -89,7 +84,7 @@ struct instance *instance_new(struct user *user, const char *name, const struct 
         .exit_code = -1,
         .exit_signal = -1,
         .process.pidfd = -1,
-        .stop_timer = {.on_due = on_stop_due, .data = instance},
+        .stop_timer = {.on_due = instance_stop_due, .data = instance},
         .master = -1,
     };
     if (str_copy(instance->name, sizeof(instance->name), name) < 0)
@@ -194,49 +189,22 @@ int instance_start(struct instance *instance, const struct start *start, struct 
     instance->deed = *deed;
     deed->chain = NULL;
     instance->text[0] = '\0';
-    set_state(instance, INSTANCE_STARTING);
+    instance_set_state(instance, INSTANCE_STARTING);
     return 0;
+}
+
+void instance_start_slow(struct instance *instance)
+{
+    if (instance->session != NULL)
+        session_park(instance->session);
+    else
+        request_park(instance->starter);
 }
 
 void instance_start_refused(struct instance *instance, const struct err *err)
 {
     memcpy(instance->text, err->text, sizeof(instance->text));
-    set_state(instance, INSTANCE_FAILED);
-}
-
-void instance_stop(struct instance *instance, uint64_t timeout_ms, struct request *request)
-{
-    const struct err failure = {.outcome = OUTCOME_FAILED, .text = "it was stopped"};
-    int signal = instance->plan != NULL ? (int)instance->plan->stop_signal : SIGTERM;
-
-    if (!instance_is_up(instance)) {
-        request_finish(request, NULL);
-        return;
-    }
-    if (instance->state == INSTANCE_STARTING) {
-        instance_start_failed(instance, &failure);
-        request_finish(request, NULL);
-        return;
-    }
-    if (request != NULL) {
-        forget_gone_stoppers(instance);
-        request_park(request);
-        request->next = instance->stoppers;
-        instance->stoppers = request;
-    }
-    if (instance->state == INSTANCE_RUNNING)
-        set_state(instance, INSTANCE_STOPPING);
-    if (timeout_ms == 0) {
-        kill_all(instance);
-        return;
-    }
-    int rc = process_signal(instance_process(instance), signal);
-    if (rc < 0 && rc != -ESRCH)
-        log_line(LOG_LEVEL_WARNING, "cannot signal %s of %s: %s", instance->name,
-                 instance->user->name, strerror(-rc));
-    uint64_t due = clock_boot_ns() + timeout_ms * NS_PER_MS;
-    if (!instance->stop_timer.armed || instance->stop_timer.due_boot_ns > due)
-        loop_arm(instance->user->monitor->loop, &instance->stop_timer, due);
+    instance_set_state(instance, INSTANCE_FAILED);
 }
 
 int instance_remove(struct instance *instance, struct request *request, struct err *err)
@@ -278,7 +246,7 @@ void instance_running_adopted(struct instance *instance, pid_t pid, int pidfd)
     /* One without an address of this boot cannot be reached: its link goes with NET_SYNCED. */
     instance->link.linked = instance->link.asked =
         instance->slot != 0 && !(instance->flags & PLAN_OFFLINE);
-    set_state(instance, INSTANCE_RUNNING);
+    instance_set_state(instance, INSTANCE_RUNNING);
     if (instance->deed.type == RECORD_LAUNCH)
         deed_end(user->monitor, &instance->deed, DURABLE_NOW, NULL, NULL);
     instance->wanted = instance->kind == PLAN_MACHINE;
@@ -309,7 +277,7 @@ static void describe(const struct event_item *item, struct event *ret_event)
     memcpy(ret_event->text, instance->text, sizeof(ret_event->text) - 1);
 }
 
-static void set_state(struct instance *instance, enum instance_state state)
+void instance_set_state(struct instance *instance, enum instance_state state)
 {
     instance->state = state;
     instance->since_wall_ns = clock_wall_ns();
@@ -414,7 +382,7 @@ static void on_running(void *data)
 
     instance->fresh = false;
     instance->wanted = instance->kind == PLAN_MACHINE;
-    set_state(instance, INSTANCE_RUNNING);
+    instance_set_state(instance, INSTANCE_RUNNING);
     /* The outcome of a run is its end. */
     if (instance->deed.type != RECORD_RUN)
         deed_end(user->monitor, &instance->deed, DURABLE_NOW, NULL, NULL);
@@ -478,9 +446,9 @@ static void on_ended(void *data, struct exit_status status)
     runner_free(instance->runner);
     instance->runner = NULL;
     process_unwatch(&instance->process);
-    set_state(instance, INSTANCE_STOPPED);
+    instance_set_state(instance, INSTANCE_STOPPED);
     sweep_group(user, instance->name);
-    answer_stoppers(instance);
+    instance_answer_stoppers(instance);
     if (instance->removal != NULL)
         removal_finish(instance);
     else if (instance->flags & PLAN_REMOVE)
@@ -502,8 +470,8 @@ void instance_start_failed(struct instance *instance, const struct err *err)
     start_undo(instance);
     deed_end(monitor, &instance->deed, DURABLE_NOW, err, NULL);
     memcpy(instance->text, err->text, sizeof(instance->text));
-    set_state(instance, INSTANCE_FAILED);
-    answer_stoppers(instance);
+    instance_set_state(instance, INSTANCE_FAILED);
+    instance_answer_stoppers(instance);
     if (instance->removal != NULL)
         removal_finish(instance);
     else if (fresh)
@@ -540,33 +508,6 @@ static void record_end(struct instance *instance)
         instance->wanted = false;
 }
 
-/* Who hung up waits for nothing: stop and hang up, again and again, must not pile up requests. */
-static void forget_gone_stoppers(struct instance *instance)
-{
-    struct request **place = &instance->stoppers;
-
-    while (*place != NULL) {
-        struct request *request = *place;
-        if (request->client != NULL) {
-            place = &request->next;
-            continue;
-        }
-        *place = request->next;
-        request->next = NULL;
-        request_finish(request, NULL);
-    }
-}
-
-static void answer_stoppers(struct instance *instance)
-{
-    while (instance->stoppers != NULL) {
-        struct request *request = instance->stoppers;
-        instance->stoppers = request->next;
-        request->next = NULL;
-        request_finish(request, NULL);
-    }
-}
-
 static void removal_finish(struct instance *instance)
 {
     struct monitor *monitor = instance->user->monitor;
@@ -576,23 +517,4 @@ static void removal_finish(struct instance *instance)
     deed_end(monitor, &removal->deed, DURABLE_NOW, NULL, NULL);
     request_finish(removal->request, NULL);
     mem_cleanup(&removal);
-}
-
-static void kill_all(struct instance *instance)
-{
-    char group[GROUP_NAME_SIZE];
-
-    group_name(instance, group);
-    int rc = cgroup_kill(instance->user->monitor->cgroups, group);
-    /* The death of pid 1 is that of all of its namespace, wherever they stand. */
-    int pid1 = process_signal(instance_process(instance), SIGKILL);
-    if (rc < 0 && pid1 < 0 && pid1 != -ESRCH)
-        log_line(LOG_LEVEL_ERROR, "cannot kill %s of %s: %s", instance->name, instance->user->name,
-                 strerror(-rc));
-}
-
-static void on_stop_due(void *data)
-{
-    struct instance *instance = data;
-    kill_all(instance);
 }

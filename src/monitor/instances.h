@@ -105,6 +105,9 @@ struct start {
 nodiscard int instance_start(struct instance *instance, const struct start *start,
                              struct deed *deed, struct err *err);
 
+/** instance_start_slow() - it waits for others: its owner's next order may begin */
+void instance_start_slow(struct instance *instance);
+
 /** instance_start_failed() - it is starting, and shall not: undoes it and answers */
 void instance_start_failed(struct instance *instance, const struct err *err);
 
@@ -118,22 +121,33 @@ const struct process *instance_process(const struct instance *instance);
 struct cgroup_limits instance_limits(const struct instance *instance);
 
 /**
- * instance_stop() - asks pid 1 to end, and kills all of it after @timeout_ms
- * @request: answered when it has ended; may be NULL
- */
-void instance_stop(struct instance *instance, uint64_t timeout_ms, struct request *request);
-
-/**
  * instance_remove() - records it, kills it if it runs, and discards it
  * Return: REQUEST_PENDING: @request is answered; an outcome
  */
 nodiscard int instance_remove(struct instance *instance, struct request *request, struct err *err);
+
+/** instance_set_state() - it is @state from now on, and croftd hears of it */
+void instance_set_state(struct instance *instance, enum instance_state state);
 
 /** instance_running_adopted() - it was found running: @pid is its pid 1; @pidfd is consumed */
 void instance_running_adopted(struct instance *instance, pid_t pid, int pidfd);
 
 /** instance_discard() - moves what it wrote to the trash and drops it; it must not run */
 void instance_discard(struct instance *instance);
+
+/* halt.c: how an instance ends when it is told to. */
+
+/**
+ * instance_stop() - asks pid 1 to end, and kills all of it after @timeout_ms
+ * @request: answered when it has ended; may be NULL
+ */
+void instance_stop(struct instance *instance, uint64_t timeout_ms, struct request *request);
+
+/** instance_stop_due() - the time that it had to end by itself is over: kills all of it */
+void instance_stop_due(void *data);
+
+/** instance_answer_stoppers() - it has ended: whoever waited for it is told */
+void instance_answer_stoppers(struct instance *instance);
 
 /* adopt.c: what the monitor finds when it starts. */
 

@@ -62,6 +62,7 @@ struct runner {
 };
 
 static void runner_tell(struct runner *runner, char word);
+static void recall_exit(struct process *process);
 static void on_super(struct loop_source *source, uint32_t events, void *data);
 static void on_spawned(struct monitor *monitor, const struct spawn_event *event);
 static void on_exited(struct monitor *monitor, const struct spawn_event *event);
@@ -119,14 +120,26 @@ int process_watch(struct monitor *monitor, struct process *process, pid_t pid, i
         return rc;
     }
     jobs->processes = process;
-    for (size_t i = 0; i < JOBS_EXITED_MAX; i++) {
-        if (jobs->exited[i].pid != pid)
-            continue;
-        process->status = jobs->exited[i].status;
-        jobs->exited[i].pid = 0;
-        loop_arm(monitor->loop, &process->late, clock_boot_ns());
-    }
+    recall_exit(process);
     return 0;
+}
+
+/* A number is used again: of one that lives, the end is another's; else the last one is its own. */
+static void recall_exit(struct process *process)
+{
+    struct jobs *jobs = &process->monitor->jobs;
+    bool lives = process_signal(process, 0) == 0;
+
+    for (size_t i = 0; i < JOBS_EXITED_MAX; i++) {
+        struct exited *exited = &jobs->exited[(jobs->exited_next + i) % JOBS_EXITED_MAX];
+        if (exited->pid != process->pid)
+            continue;
+        exited->pid = 0;
+        if (lives)
+            continue;
+        process->status = exited->status;
+        loop_arm(process->monitor->loop, &process->late, clock_boot_ns());
+    }
 }
 
 void process_unwatch(struct process *process)

@@ -25,16 +25,17 @@
 #include "monitor/monitor.h"
 #include "monitor/names.h"
 
+#define PARK_AFTER_MS 300U /* the user's next order waits no longer for a link */
+
 static void on_link(void *data, const struct net_reply *reply);
 static void on_told(void *data, const struct net_reply *reply);
-static void on_wait_over(void *data);
+static void on_wait(void *data);
 static void ask(struct instance *instance);
 static void linked(struct instance *instance);
 
 void link_init(struct instance *instance)
 {
-    instance->link =
-        (struct link){.netns = -1, .timer = {.on_due = on_wait_over, .data = instance}};
+    instance->link = (struct link){.netns = -1, .timer = {.on_due = on_wait, .data = instance}};
 }
 
 int link_prepare(struct instance *instance, struct job_order *order)
@@ -48,7 +49,7 @@ int link_prepare(struct instance *instance, struct job_order *order)
 
 void link_make(struct instance *instance, int *netns)
 {
-    struct loop *loop = instance->user->monitor->loop;
+    uint64_t now = clock_boot_ns();
 
     if (instance->slot == 0 || instance->flags & PLAN_OFFLINE) {
         runner_network(instance->runner);
@@ -56,7 +57,8 @@ void link_make(struct instance *instance, int *netns)
     }
     fd_close(&instance->link.netns);
     instance->link.netns = take_fd(netns);
-    loop_arm(loop, &instance->link.timer, clock_boot_ns() + LINK_TIMEOUT_MS * NS_PER_MS);
+    instance->link.due_boot_ns = now + LINK_TIMEOUT_MS * NS_PER_MS;
+    loop_arm(instance->user->monitor->loop, &instance->link.timer, now + PARK_AFTER_MS * NS_PER_MS);
     ask(instance);
 }
 
@@ -142,11 +144,16 @@ static void on_told(void *data, const struct net_reply *reply)
     names_changed(instance->user);
 }
 
-static void on_wait_over(void *data)
+static void on_wait(void *data)
 {
     struct instance *instance = data;
     struct err err;
 
+    if (clock_boot_ns() < instance->link.due_boot_ns) {
+        instance_start_slow(instance);
+        loop_arm(instance->user->monitor->loop, &instance->link.timer, instance->link.due_boot_ns);
+        return;
+    }
     err_set(&err, OUTCOME_HOST_CANNOT,
             "cannot start %s: croft-net does not answer, so it would have no network; try again "
             "soon, or ask an admin to look at croft host status",

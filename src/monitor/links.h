@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 struct instance;
 struct job_order;
@@ -19,13 +20,14 @@ struct job_order;
  * netns:  from READY_NETNS until the link is there; -1: none
  * asked:  croft-net was asked for it, so there may be one
  * linked: it is there
- * timer:  of the wait for it
+ * timer:  of the wait for it; due_boot_ns: when that is over
  */
 struct link {
     int netns;
     bool asked;
     bool linked;
     struct loop_timer timer;
+    uint64_t due_boot_ns;
 };
 
 /** link_init() - no link yet */

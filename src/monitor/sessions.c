@@ -121,6 +121,11 @@ struct session *session_new(struct user *user, struct request *request, struct i
     return session;
 }
 
+void session_park(struct session *session)
+{
+    request_park(session->request);
+}
+
 void session_running(struct session *session, int master)
 {
     struct request *request = session->request;

@@ -21,6 +21,9 @@ nodiscard int sessions_room(const struct user *user, struct err *err);
  */
 struct session *session_new(struct user *user, struct request *request, struct instance *instance);
 
+/** session_park() - its request waits for something slow: see request_park() */
+void session_park(struct session *session);
+
 /** session_running() - answers REPLY_STARTED. @master: of the terminal (borrowed), or -1 */
 void session_running(struct session *session, int master);
 

@@ -26,6 +26,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -57,6 +58,7 @@ static bool same_content(int a, int b);
 static int copy_content(int from, int to);
 static void clear_stage(struct user *user);
 static void count_trash(struct user *user);
+static uint64_t random_name(void);
 static bool is_at_limit(const struct user *user, uint64_t inodes, uint64_t bytes);
 static void spare_name(unsigned int number, char name[VOLUME_NAME_SIZE]);
 static void make_spares(struct user *user);
@@ -77,9 +79,19 @@ void volume_init(struct user *user)
 {
     user->volume = (struct volume){
         .root = -1,
-        .next_name = clock_wall_ns(),
+        .next_name = random_name(),
         .trash_timer = {.on_due = on_trash_due, .data = user},
     };
+}
+
+/* Where names begin. Not at a clock's time: it may be set back to names that are there. */
+static uint64_t random_name(void)
+{
+    uint64_t name = 0;
+
+    if (getrandom(&name, sizeof(name), 0) != (ssize_t)sizeof(name))
+        croft_bug("no random number");
+    return name;
 }
 
 int volume_need(struct user *user, struct err *err)
