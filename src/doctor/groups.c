@@ -67,14 +67,26 @@ void controls_cgroups(struct controls *controls)
     free(layout.names);
 }
 
-/* Behind the dash: "cgroup", the device, and the options, which name the controllers. */
+/* The fifth field is where it is; behind the dash: "cgroup", the device, and the options, which
+ * name the controllers. */
 static void take_v1(struct layout *layout, char *text)
 {
     char *line;
 
     while ((line = look_line(&text)) != NULL) {
         char *kind = strstr(line, " - cgroup ");
+        char *place = line;
+        char tasks[LOOK_PATH_MAX];
         if (kind == NULL)
+            continue;
+        for (size_t i = 0; i < 4; i++)
+            (void)look_word(&place);
+        const char *where = look_word(&place);
+        if (where == NULL || kind < place)
+            continue;
+        /* One that something else is mounted over is no use. */
+        look_join(tasks, where, "cgroup.procs");
+        if (!look_exists(tasks))
             continue;
         kind += strlen(" - cgroup ");
         (void)look_word(&kind);

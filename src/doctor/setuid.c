@@ -7,8 +7,10 @@
  * systems that honour the bit.
  */
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -113,6 +115,7 @@ static void scan_mount(struct scan *scan, const char *where);
 static void scan_directory(struct scan *scan, int fd, const char *path);
 static bool is_reachable(const struct stat *directory);
 static void look_at(struct scan *scan, int dir, const char *directory, const char *name);
+static bool is_capable(int file);
 static void take_list(const char *path, const char *name, void *data);
 static const char *plain_name(const char *path);
 static bool is_shipped(const struct candidate *candidate);
@@ -224,7 +227,7 @@ static void look_at(struct scan *scan, int dir, const char *directory, const cha
     bool is_set = meta.st_mode & (S_ISUID | S_ISGID);
     if (!is_set) {
         auto_close file = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        has_capability = file >= 0 && look_attribute(file, CAPABILITY, NULL, 0) > 0;
+        has_capability = file >= 0 && is_capable(file);
     }
     if ((!is_set && !has_capability) || path[0] == '\0')
         return;
@@ -234,6 +237,18 @@ static void look_at(struct scan *scan, int dir, const char *directory, const cha
                                                    .uid = meta.st_uid,
                                                    .gid = meta.st_gid,
                                                    .has_capability = has_capability};
+}
+
+/* What root of a user namespace gave a file counts in that namespace alone. */
+static bool is_capable(int file)
+{
+    struct vfs_ns_cap_data data = {0};
+    ssize_t size = look_attribute(file, CAPABILITY, &data, sizeof(data));
+
+    if (size <= 0)
+        return false;
+    return (le32toh(data.magic_etc) & VFS_CAP_REVISION_MASK) != VFS_CAP_REVISION_3 ||
+           data.rootid == 0;
 }
 
 /* A package's list of files; /bin is /usr/bin by another name. */

@@ -37,6 +37,9 @@ void sudoers_look(struct roads *roads)
     struct sudoers sudoers = {.include = include};
 
     include_file(&sudoers, SUDOERS);
+    /* Rules that wait for sudo to be installed. */
+    if (!look_exists(SUDOERS))
+        include(&sudoers, SUDOERS ".d", true);
     sudoers_roads(&sudoers, roads);
     sudoers_free(&sudoers);
 }
