@@ -29,7 +29,7 @@ int why_look(struct netlink *route, struct netlink *netfilter, struct net_counts
     if (rc == 0)
         rc = elements_count(netfilter, SET_GRANTS4, &counts.grants);
     if (rc == 0)
-        rc = elements_count(netfilter, SET_USER_CONNECTIONS, &counts.users);
+        rc = elements_count(netfilter, SET_USER_OUT, &counts.users);
     /* No table: nothing is in it. */
     if (rc < 0 && rc != -ENOENT)
         return rc;

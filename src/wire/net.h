@@ -110,7 +110,7 @@ struct net_counts {
     uint32_t links;   /* outside ends that exist */
     uint32_t members; /* elements of @members4 */
     uint32_t grants;  /* elements of @grants4 */
-    uint32_t users;   /* elements of @user_connections */
+    uint32_t users;   /* elements of @user_out */
     uint32_t rules;   /* rules of the table; another number than after loading: somebody changed it */
     uint32_t reserved;
 };
