@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/str.h"
 #include "croft-paths.h"
 #include "prove/hostproc.h"
@@ -128,8 +129,20 @@ static int hide(void)
     return mount("croft-prove", HIDDEN_PLAY, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=64k");
 }
 
+static int enter_wire(const struct party *party)
+{
+    char path[64];
+
+    if (str_format(path, sizeof(path), "/proc/%d/ns/net", party->init) < 0)
+        return -ENAMETOOLONG;
+    auto_close ns = open(path, O_RDONLY | O_CLOEXEC);
+    return ns < 0 || setns(ns, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
 static int make_room(const struct host_step *host)
 {
+    if (host->room & ROOM_WIRE)
+        return enter_wire(&host->scene->attacker);
     if (host->room & (ROOM_MOUNTS | ROOM_SCRATCH | ROOM_HIDDEN)) {
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
             return -errno;

@@ -16,6 +16,7 @@ enum attack_room {
     ROOM_HIDDEN = 1U << 3,  /* own mount namespace with a read-only, nosuid, nodev play mount */
     ROOM_NOBODY = 1U << 4,  /* as uid 65534: a user without Croft around her */
     ROOM_LEAK = 1U << 5,    /* with a directory of the host left open */
+    ROOM_WIRE = 1U << 6,    /* in the network of the attacker's machine, as root of the host */
 };
 
 /* Whom a step on the host runs as when no wall stands around it. */

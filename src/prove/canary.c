@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -23,6 +24,9 @@
 
 #define HEARTBEAT_MS 10
 #define WRITE_BYTES  (1024 * 1024)
+#define GUESTS_MAX   64
+#define PORT_FIRST   20000U
+#define PORT_SPREAD  20000U
 
 static volatile sig_atomic_t signals_seen;
 
@@ -32,6 +36,16 @@ static void on_signal(int number)
     signals_seen++;
 }
 
+/* What it serves to the network: whoever connects is greeted, a datagram is sent back. */
+struct service {
+    int tcp;
+    int udp;
+    uint32_t port;
+    uint32_t arrived;
+    uint64_t bytes;
+    int guests[GUESTS_MAX];
+};
+
 /* The canary's own view of itself. */
 struct nest {
     char secret[CANARY_SECRET_LEN + 1];
@@ -40,6 +54,7 @@ struct nest {
     int listener;
     uint32_t connections;
     uint64_t late_us;
+    struct service service;
 };
 
 static int listen_abstract(const char *name)
@@ -55,6 +70,96 @@ static int listen_abstract(const char *name)
     if (sock < 0 || bind(sock, (const struct sockaddr *)&at, size) < 0 || listen(sock, 8) < 0)
         return -errno;
     return take_fd(&sock);
+}
+
+/* One socket of both families. Return: descriptor; -1 */
+static int listen_at(int kind, uint32_t port)
+{
+    struct sockaddr_in6 at6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    struct sockaddr_in at4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int zero = 0;
+
+    auto_close sock = socket(AF_INET6, kind | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (sock >= 0 && (setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero)) < 0 ||
+                      bind(sock, (const struct sockaddr *)&at6, sizeof(at6)) < 0))
+        return -1;
+    if (sock < 0) { /* a host without IPv6 */
+        sock = socket(AF_INET, kind | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (sock < 0 || bind(sock, (const struct sockaddr *)&at4, sizeof(at4)) < 0)
+            return -1;
+    }
+    if (kind == SOCK_STREAM && listen(sock, GUESTS_MAX) < 0)
+        return -1;
+    return take_fd(&sock);
+}
+
+static void service_open(struct service *service)
+{
+    *service = (struct service){.tcp = -1, .udp = -1};
+    for (size_t i = 0; i < GUESTS_MAX; i++)
+        service->guests[i] = -1;
+    for (uint32_t i = 0; i < 20 && (service->tcp < 0 || service->udp < 0); i++) {
+        service->port = PORT_FIRST + ((uint32_t)getpid() * 31 + i * 977) % PORT_SPREAD;
+        fd_close(&service->tcp);
+        service->tcp = listen_at(SOCK_STREAM, service->port);
+        fd_close(&service->udp);
+        service->udp = listen_at(SOCK_DGRAM, service->port);
+    }
+}
+
+/* Takes one more guest; the table full, the oldest place is given up. */
+static void greet(struct service *service, int guest)
+{
+    size_t place = service->arrived++ % GUESTS_MAX;
+
+    for (size_t i = 0; i < GUESTS_MAX; i++)
+        if (service->guests[i] < 0)
+            place = i;
+    fd_close(&service->guests[place]);
+    service->guests[place] = guest;
+    (void)send(guest, "croft-prove\n", 12, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void serve_network(struct service *service)
+{
+    struct sockaddr_storage from;
+    static char bytes[65536];
+    int guest;
+
+    for (int i = 0; i < GUESTS_MAX && service->tcp >= 0; i++) {
+        guest = accept4(service->tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (guest < 0)
+            break;
+        greet(service, guest);
+    }
+    for (int i = 0; i < 1000 && service->udp >= 0; i++) {
+        socklen_t size = sizeof(from);
+        ssize_t got =
+            recvfrom(service->udp, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &size);
+
+        if (got < 0)
+            break;
+        service->arrived++;
+        (void)sendto(service->udp, bytes, (size_t)got, MSG_NOSIGNAL, (struct sockaddr *)&from,
+                     size);
+    }
+    for (size_t i = 0; i < GUESTS_MAX; i++) {
+        ssize_t got =
+            service->guests[i] < 0 ? 0 : recv(service->guests[i], bytes, sizeof(bytes), 0);
+
+        if (service->guests[i] >= 0 && (got == 0 || (got < 0 && errno != EAGAIN)))
+            fd_close(&service->guests[i]);
+        service->bytes += got > 0 ? (uint64_t)got : 0;
+    }
+}
+
+static uint32_t count_guests(const struct service *service)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < GUESTS_MAX; i++)
+        count += service->guests[i] >= 0;
+    return count;
 }
 
 static int try_fork(void)
@@ -147,6 +252,10 @@ static void answer(struct nest *nest, char ask, struct canary_answer *ret_answer
         .address = (uint64_t)(uintptr_t)nest->secret,
         .pid_space = step_pid_space(),
         .secret_intact = memcmp(nest->secret, nest->wanted, sizeof(nest->wanted)) == 0,
+        .bytes = nest->service.bytes,
+        .arrived = nest->service.arrived,
+        .guests = count_guests(&nest->service),
+        .port = nest->service.port,
     };
     nest->late_us = 0;
 }
@@ -173,6 +282,7 @@ static int beat(struct nest *nest, int in, int out)
     char ask;
 
     count_connections(nest);
+    serve_network(&nest->service);
     if (ready <= 0) {
         if (took_us > HEARTBEAT_MS * 1000 && took_us - HEARTBEAT_MS * 1000 > nest->late_us)
             nest->late_us = took_us - HEARTBEAT_MS * 1000;
@@ -195,6 +305,7 @@ int canary_serve(const char *socket, const char *directory, int in, int out)
     nest.directory = directory;
     (void)sigaction(SIGUSR1, &action, NULL);
     nest.listener = listen_abstract(socket);
+    service_open(&nest.service);
     while (beat(&nest, in, out) == 0)
         ;
     fd_close(&nest.listener);

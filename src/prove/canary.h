@@ -3,9 +3,10 @@
  * canary - a process on the victim's side, and one on the host's, that feels an attack
  *
  * It keeps a secret in memory, listens on an abstract socket, counts signals and connections that
- * nobody should send it, keeps a heartbeat whose lateness it measures, and does on demand what its
- * owner would do: fork, compute, write and sync, open an inotify instance, enlarge a pipe. What a
- * row says about a victim is what her canary says.
+ * nobody should send it, keeps a heartbeat whose lateness it measures, serves one port by TCP and
+ * UDP over IPv4 and IPv6, and does on demand what its owner would do: fork, compute, write and
+ * sync, open an inotify instance, enlarge a pipe. What a row says about a victim is what her canary
+ * says.
  */
 #ifndef CROFT_PROVE_CANARY_H
 #define CROFT_PROVE_CANARY_H
@@ -33,6 +34,8 @@ enum canary_ask {
  * signals: since it started; connections likewise
  * late_us: the latest heartbeat since the last question
  * address: of the secret in memory
+ * port:    that it serves; arrived: connections and datagrams there since it started
+ * guests:  connections that stand now; bytes: that came over all of them
  */
 struct canary_answer {
     int32_t error;
@@ -44,6 +47,11 @@ struct canary_answer {
     uint64_t address;
     uint64_t pid_space;
     uint64_t secret_intact;
+    uint64_t bytes;
+    uint32_t arrived;
+    uint32_t guests;
+    uint32_t port;
+    uint32_t reserved;
 };
 
 /* host_pid: 0 until the scene has found it */

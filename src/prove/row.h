@@ -97,6 +97,8 @@ extern const struct row rows_client[];
 extern const size_t rows_client_count;
 extern const struct row rows_words[];
 extern const size_t rows_words_count;
+extern const struct row rows_network[];
+extern const size_t rows_network_count;
 extern const struct row rows_resources[];
 extern const size_t rows_resources_count;
 extern const struct row rows_host[];

@@ -28,7 +28,8 @@ const struct step *step_find(const char *name)
         size_t count;
     } lists[] = {{steps_files, steps_files_count},         {steps_processes, steps_processes_count},
                  {steps_kernel, steps_kernel_count},       {steps_calls, steps_calls_count},
-                 {steps_resources, steps_resources_count}, {steps_volume, steps_volume_count}};
+                 {steps_resources, steps_resources_count}, {steps_volume, steps_volume_count},
+                 {steps_network, steps_network_count},     {steps_inject, steps_inject_count}};
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         const struct step *found = find_in(lists[i].steps, lists[i].count, name);

@@ -67,6 +67,10 @@ extern const struct step steps_kernel[];
 extern const size_t steps_kernel_count;
 extern const struct step steps_resources[];
 extern const size_t steps_resources_count;
+extern const struct step steps_network[];
+extern const size_t steps_network_count;
+extern const struct step steps_inject[];
+extern const size_t steps_inject_count;
 extern const struct step steps_volume[];
 extern const size_t steps_volume_count;
 
