@@ -6,9 +6,9 @@
  * answer
  *
  * Closing needs nobody's room: it is done whether or not it can be recorded, whoever's records or
- * processes are at their limit. Without croft-net it waits for the next one, which opens nothing
- * before it knows all, and is told nothing of what ended; who waits that long without success is
- * told so, and not that it is closed. An end whose outcome is not written when the monitor dies
+ * processes are at their limit. Without croft-net it waits for the next one, which is told nothing
+ * of what ended, and asked to close it as soon as it knows all; who waits that long without success
+ * is told so, and not that it is closed. An end whose outcome is not written when the monitor dies
  * stands in the records as begun, and is brought to its end by the next one (ends.c).
  *
  * Deleting the elements alone leaves both ends hanging: so the sockets are destroyed, in the
@@ -27,6 +27,7 @@
 #define CLOSE_WAIT_MS 10000U /* for croft-net, or the next one */
 #define CUTS_AT_ONCE  4U     /* of one user: each is a process on both sides */
 
+static void ask_to_close(struct granted *granted);
 static void begin(struct granted *granted, enum grant_over over, uint32_t actor_uid);
 static void wait_for(struct granted *granted, struct request *request);
 static void on_closed(void *data, const struct net_reply *reply);
@@ -49,6 +50,7 @@ void granted_end(struct granted *granted, enum grant_over over, uint32_t actor_u
                      clock_boot_ns() + CLOSE_WAIT_MS * NS_PER_MS);
         return;
     }
+    struct user *grantee = granted->grantee;
     if (granted->state == GRANTED_MAKING)
         granted_made(granted);
     sockets_forget(&granted->jobs);
@@ -57,6 +59,7 @@ void granted_end(struct granted *granted, enum grant_over over, uint32_t actor_u
     begin(granted, over, actor_uid);
     wait_for(granted, request);
     granted_close(granted);
+    names_changed(grantee);
 }
 
 void cuts_init(struct monitor *monitor)
@@ -81,8 +84,16 @@ void granted_close(struct granted *granted)
     loop_disarm(monitor->loop, &granted->timer);
     granted->timer = (struct loop_timer){.on_due = on_end_due, .data = granted};
     loop_arm(monitor->loop, &granted->timer, clock_boot_ns() + CLOSE_WAIT_MS * NS_PER_MS);
-    const struct net_request gone = granted_request(granted, NET_GRANT_GONE, granted->told);
-    network_tell(monitor, &gone, -1, on_closed, granted);
+    if (monitor->network.synced)
+        ask_to_close(granted);
+}
+
+/* Not before croft-net knows all: until then the kernel has what the last one was told. */
+void grants_synced(struct monitor *monitor)
+{
+    for (struct granted *granted = monitor->grants.first; granted != NULL; granted = granted->next)
+        if (granted->state == GRANTED_ENDING && !granted->closed)
+            ask_to_close(granted);
 }
 
 void grants_user_dropped(struct user *user)
@@ -98,6 +109,12 @@ void grants_user_dropped(struct user *user)
         else
             granted_free(granted);
     }
+}
+
+static void ask_to_close(struct granted *granted)
+{
+    const struct net_request gone = granted_request(granted, NET_GRANT_GONE, granted->told);
+    network_tell(granted->monitor, &gone, -1, on_closed, granted);
 }
 
 static void begin(struct granted *granted, enum grant_over over, uint32_t actor_uid)
@@ -119,7 +136,6 @@ static void begin(struct granted *granted, enum grant_over over, uint32_t actor_
     if (deed_begin(monitor, granted->owner, &intent, &granted->deed, &err) != 0)
         log_line(LOG_LEVEL_ERROR, "grant %llu ends without a record: %s",
                  (unsigned long long)granted->grant.id, err.text);
-    names_changed(granted->grantee);
 }
 
 /* Who hung up waits for nothing: to revoke and hang up, again and again, must not pile up. */

@@ -54,6 +54,12 @@ void grants_replayed(struct monitor *monitor);
 /** grants_tell_all() - tells a new croft-net every grant whose machine has a link */
 void grants_tell_all(struct monitor *monitor);
 
+/** grants_synced() - croft-net knows all now: what ended meanwhile is closed */
+void grants_synced(struct monitor *monitor);
+
+/** grants_open() - how many the kernel's table should hold */
+uint32_t grants_open(const struct monitor *monitor);
+
 /** grants_linked() - @instance has its link now: its grants open, its grantees learn its name */
 void grants_linked(struct instance *instance);
 

@@ -61,7 +61,6 @@ static bool has_service(const struct order_network *services, const struct net_t
 static void on_channel(struct loop_source *source, uint32_t events, void *data);
 static void read_replies(struct monitor *monitor);
 static bool take_reply(struct monitor *monitor, const struct net_reply *reply);
-static void count(struct network *network, const struct net_request *request);
 static void pump(struct monitor *monitor);
 static void on_synced(void *data, const struct net_reply *reply);
 static void on_orphans_due(void *data);
@@ -358,8 +357,6 @@ static bool take_reply(struct monitor *monitor, const struct net_reply *reply)
     else
         loop_disarm(monitor->loop, &network->deadline);
     network->generation = reply->generation;
-    if (reply->error == 0)
-        count(network, &asked->request);
     if (reply->error != 0 && asked->done == NULL)
         log_line(LOG_LEVEL_WARNING, "croft-net cannot carry out request %u: %s",
                  asked->request.type, strerror(reply->error));
@@ -369,15 +366,6 @@ static bool take_reply(struct monitor *monitor, const struct net_reply *reply)
         asked->done(asked->data, reply);
     mem_cleanup(&asked);
     return true;
-}
-
-/* What the kernel's table should hold by now; links are counted where they are. */
-static void count(struct network *network, const struct net_request *request)
-{
-    if (request->type == NET_GRANT)
-        network->grants++;
-    else if (request->type == NET_GRANT_GONE && network->grants > 0)
-        network->grants--;
 }
 
 /* Sends what waits until the channel is full; goes on when croft-net has read. */
@@ -417,6 +405,7 @@ static void on_synced(void *data, const struct net_reply *reply)
     }
     monitor->network.synced = true;
     log_line(LOG_LEVEL_INFO, "croft-net holds the walls");
+    grants_synced(monitor);
     on_orphans_due(monitor);
 }
 
@@ -461,7 +450,6 @@ static void detach(struct monitor *monitor, const char *why)
     loop_disarm(monitor->loop, &network->deadline);
     loop_disarm(monitor->loop, &network->broken);
     network->synced = network->armed = false;
-    network->grants = 0;
     netlook_reset(monitor);
     for (struct network_asked *asked = network->asked; asked != NULL; asked = asked->next)
         fd_close(&asked->fd);

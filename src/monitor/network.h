@@ -26,7 +26,6 @@ struct network_asked;
  * services: as root told them, from the records
  * synced:   croft-net knows all there is to know
  * orphans:  asked of one that ended; orphans_timer: until when they wait for the next
- * grants:   how many it was told and has answered
  */
 struct network {
     struct loop_source source; /* fd -1: no croft-net */
@@ -42,7 +41,6 @@ struct network {
     uint64_t next_token;
     bool synced;
     bool armed; /* waits for room in the channel */
-    uint32_t grants;
     uint32_t generation;
     struct netlook look;
 };

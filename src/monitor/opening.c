@@ -87,25 +87,26 @@ struct net_request granted_request(const struct granted *granted, enum net_reque
 
 void grants_tell_all(struct monitor *monitor)
 {
-    struct granted *next;
-
-    /* What ended first: as long as nothing was granted, what goes is not taken for what was told.
-     */
-    for (struct granted *granted = monitor->grants.first; granted != NULL; granted = next) {
-        next = granted->next;
-        if (granted->state == GRANTED_ENDING)
-            granted_close(granted);
-    }
     for (struct granted *granted = monitor->grants.first; granted != NULL;
          granted = granted->next) {
         const struct instance *instance = granted_instance(granted);
         if (granted->state == GRANTED_ENDING)
-            continue;
+            continue; /* grants_synced() */
         granted->told = 0;
         granted->open = false;
         if (instance != NULL && link_slot(instance) != 0)
             tell(granted, instance);
     }
+}
+
+uint32_t grants_open(const struct monitor *monitor)
+{
+    uint32_t count = 0;
+
+    for (const struct granted *granted = monitor->grants.first; granted != NULL;
+         granted = granted->next)
+        count += granted->state != GRANTED_ENDING && granted->open ? 1 : 0;
+    return count;
 }
 
 void grants_linked(struct instance *instance)
@@ -121,15 +122,11 @@ void grants_linked(struct instance *instance)
 
 void grants_unlinked(struct instance *instance)
 {
-    struct monitor *monitor = instance->user->monitor;
-
-    for (struct granted *granted = monitor->grants.first; granted != NULL;
+    for (struct granted *granted = instance->user->monitor->grants.first; granted != NULL;
          granted = granted->next) {
-        if (!granted_is_of(granted, instance) || granted->state == GRANTED_ENDING ||
-            granted->told == 0)
+        if (!granted_is_of(granted, instance) || granted->state == GRANTED_ENDING)
             continue;
-        const struct net_request gone = granted_request(granted, NET_GRANT_GONE, granted->told);
-        network_tell(monitor, &gone, -1, NULL, NULL);
+        /* The elements go with the link. */
         granted->told = 0;
         granted->open = false;
         names_changed(granted->grantee);

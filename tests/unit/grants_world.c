@@ -188,6 +188,13 @@ void network_resync(struct monitor *monitor, const char *why)
     world.resyncs++;
 }
 
+void world_net_goes(void)
+{
+    world.net_is_there = false;
+    world.monitor.network.synced = false;
+    world.net_count = 0;
+}
+
 void world_net_answers(int error, uint32_t cut)
 {
     const struct net_reply reply = {.error = error, .cut = cut};
@@ -388,10 +395,8 @@ void world_restart(uint8_t boot)
     close(grants->wall.fd);
     loop_disarm(world.monitor.loop, &grants->timer);
     loop_disarm(world.monitor.loop, &grants->line);
-    world.net_count = 0;
+    world_net_goes();
     world.job_count = 0;
-    world.monitor.network.synced = false;
-    world.net_is_there = false;
     world.monitor.boot_id[0] = boot;
     *grants = (struct grants){0};
     if (grants_init(&world.monitor) < 0)
@@ -421,6 +426,15 @@ struct instance *world_machine(enum world_user owner, const char *name, uint32_t
         abort();
     world.users[owner].instances = instance;
     return instance;
+}
+
+void world_net_comes(void)
+{
+    world.net_is_there = true;
+    world.net_count = 0;
+    grants_tell_all(&world.monitor);
+    world.monitor.network.synced = true;
+    grants_synced(&world.monitor);
 }
 
 void world_time(uint64_t ns)

@@ -92,6 +92,10 @@ int world_order(enum world_user user, uint32_t type, const char *name, uint64_t 
 /** world_net_answers() - croft-net answers all it was asked, each with @cut */
 void world_net_answers(int error, uint32_t cut);
 
+/** world_net_goes() - croft-net ends; world_net_comes() - another one is told all */
+void world_net_goes(void);
+void world_net_comes(void);
+
 /** world_jobs_answer() - every runtime ends with @first and @second */
 void world_jobs_answer(uint32_t first, uint32_t second);
 

@@ -194,27 +194,29 @@ static void a_stopped_machine_opens_when_it_runs(void **state)
     assert_int_equal(world.net[0].request.slot, 9);
     world_net_answers(0, 0);
     off->link.linked = false;
+    assert_int_equal(grants_open(&world.monitor), 1);
     grants_unlinked(off);
-    assert_int_equal(world.net_count, 1);
-    assert_int_equal(world.net[0].request.type, NET_GRANT_GONE);
+    assert_int_equal(grants_open(&world.monitor), 0);
+    assert_int_equal(world.net_count, 0); /* the elements go with the link */
     assert_int_equal(grants_of(BOB), 1);
 }
 
 static void without_croft_net_the_next_one_is_told(void **state)
 {
     (void)state;
-    world.net_is_there = false;
+    world_net_goes();
     assert_int_equal(grant(ALICE, "db", "bob", port(5432)), REQUEST_PENDING);
     world_time(NS_PER_S);
     assert_int_equal(world.answers, 0);
-    world.net_is_there = true;
-    grants_tell_all(&world.monitor);
+    world_net_comes();
     assert_int_equal(world.net_count, 1);
     world_net_answers(0, 0);
     assert_int_equal(world.answers, 1);
     assert_int_equal(world.answer.outcome, 0);
+    assert_int_equal(grants_open(&world.monitor), 1);
     /* and each one after it */
-    grants_tell_all(&world.monitor);
+    world_net_comes();
+    assert_int_equal(grants_open(&world.monitor), 0);
     assert_int_equal(world.net_count, 1);
     assert_int_equal(world.net[0].request.type, NET_GRANT);
 }
@@ -409,8 +411,7 @@ static void without_croft_net_nobody_says_it_is_closed(void **state)
 
     (void)state;
     world.answers = 0;
-    world.net_is_there = false;
-    world.monitor.network.synced = false;
+    world_net_goes();
     assert_int_equal(revoke(ALICE, id), REQUEST_PENDING);
     world_time(9 * NS_PER_S);
     assert_int_equal(world.answers, 0);
@@ -418,11 +419,10 @@ static void without_croft_net_nobody_says_it_is_closed(void **state)
     assert_int_equal(world.answers, 1);
     assert_int_equal(world.answer.outcome, OUTCOME_HOST_CANNOT);
     assert_int_equal(grants_of(ALICE), 0); /* and it is ended all the same */
-    /* who asks again waits as well, and the next croft-net closes it before it is told anything */
+    /* who asks again waits as well, and the next croft-net closes it when it knows all */
     world.answers = 0;
     assert_int_equal(revoke(BOB, id), REQUEST_PENDING);
-    world.net_is_there = true;
-    grants_tell_all(&world.monitor);
+    world_net_comes();
     assert_int_equal(world.net_count, 1);
     assert_int_equal(world.net[0].request.type, NET_GRANT_GONE);
     world_net_answers(0, 0);
@@ -570,8 +570,7 @@ static void a_restart_keeps_what_lives(void **state)
     world_restart(1);
     assert_int_equal(grants_of(BOB), 1);
     assert_int_equal(((struct grant_view *)(void *)world.answer.body)->left_ns, HOUR);
-    world.net_is_there = true;
-    grants_tell_all(&world.monitor);
+    world_net_comes();
     assert_int_equal(world.net_count, 1);
     assert_int_equal(world.net[0].request.timeout_ms, HOUR / NS_PER_MS + 1);
     world_net_answers(0, 0);
@@ -588,8 +587,7 @@ static void what_ended_meanwhile_is_ended_before_anything_opens(void **state)
     world_restart(1);
     assert_int_equal(grants_of(BOB), 0);
     /* its machine runs: the kernel may still have it, and the first word to croft-net is that */
-    world.net_is_there = true;
-    grants_tell_all(&world.monitor);
+    world_net_comes();
     assert_true(closing());
 }
 
@@ -601,8 +599,7 @@ static void an_end_that_was_begun_is_an_end(void **state)
     assert_int_equal(revoke(ALICE, id), REQUEST_PENDING);
     world_restart(1);
     assert_int_equal(grants_of(BOB), 0);
-    world.net_is_there = true;
-    grants_tell_all(&world.monitor);
+    world_net_comes();
     world_net_answers(0, 0);
     assert_int_equal(recorded(ALICE, RECORD_GRANT_END, RECORD_OUTCOME), 1);
     assert_int_equal(last_over(BOB), GRANT_REVOKED);
