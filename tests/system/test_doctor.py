@@ -46,6 +46,7 @@ def roads(name):
 
 def shell(command):
     """As the administrator who types what doctor printed."""
+    print(command)
     done = run(["/bin/bash", "-c", command], env={"PATH": PATH, "LC_ALL": "C.UTF-8"}, timeout=30)
     assert done.status == 0, str(done)
 
@@ -90,13 +91,16 @@ def kept(*paths):
 
 
 @pytest.fixture(scope="module")
-def mallory():
+def mallory(nothing_left):
     """An account of this host that is no Croft user."""
+    assert nothing_left
     name = harness.fresh_name()
-    run(["/usr/sbin/useradd", "-M", "-N", "-g", "nogroup", "-K", "SUB_UID_COUNT=0", "-K",
-         "SUB_GID_COUNT=0", name])
+    done = run(["/usr/sbin/useradd", "-M", "-N", "-g", "nogroup", "-K", "SUB_UID_COUNT=0", "-K",
+                "SUB_GID_COUNT=0", name])
+    assert done.status == 0, str(done)
     yield name
     run(["/usr/sbin/userdel", "-f", name])
+    assert name not in [entry.pw_name for entry in pwd.getpwall()]
 
 
 def uid(name):
