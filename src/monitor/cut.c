@@ -13,8 +13,11 @@
  *
  * Deleting the elements alone leaves both ends hanging: so the sockets are destroyed, in the
  * machine of the owner and in each one of the grantee, all at the same time. Where no connection
- * was tracked there is nobody to tell. How many such cuts are at work for one user is limited; the
- * next wait, closed, for at most CUT_TIMEOUT_MS.
+ * was tracked there is nobody to tell.
+ *
+ * Both are work for others than her who ends it, so they have turns: who ends a thousand at a time
+ * waits for her own, and the next user's one for a few. What expires is closed by the kernel's own
+ * time-out meanwhile. What is closed waits for its cut for at most CUT_TIMEOUT_MS.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,9 +27,11 @@
 #include "monitor/grants_internal.h"
 #include "monitor/names.h"
 
-#define CLOSE_WAIT_MS 10000U /* for croft-net, or the next one */
-#define CUTS_AT_ONCE  4U     /* of one user: each is a process on both sides */
+#define CLOSE_WAIT_MS  10000U /* for croft-net, or the next one */
+#define CUTS_AT_ONCE   4U     /* of one user: each is a process on both sides */
+#define CLOSES_AT_ONCE 8U     /* of one user: croft-net looks through all connections for each */
 
+static bool close_has_turn(const struct granted *granted);
 static void ask_to_close(struct granted *granted);
 static void begin(struct granted *granted, enum grant_over over, uint32_t actor_uid);
 static void wait_for(struct granted *granted, struct request *request);
@@ -37,6 +42,7 @@ static void cut_in(struct granted *granted, struct instance *instance, enum sock
 static void on_cut(void *data, uint32_t what, const uint32_t number[2]);
 static void on_end_due(void *data);
 static void on_line(void *data);
+static void turn(struct monitor *monitor);
 static void finish(struct granted *granted);
 static void answer(struct granted *granted, const struct err *failure);
 
@@ -84,7 +90,7 @@ void granted_close(struct granted *granted)
     loop_disarm(monitor->loop, &granted->timer);
     granted->timer = (struct loop_timer){.on_due = on_end_due, .data = granted};
     loop_arm(monitor->loop, &granted->timer, clock_boot_ns() + CLOSE_WAIT_MS * NS_PER_MS);
-    if (monitor->network.synced)
+    if (monitor->network.synced && close_has_turn(granted))
         ask_to_close(granted);
 }
 
@@ -92,8 +98,8 @@ void granted_close(struct granted *granted)
 void grants_synced(struct monitor *monitor)
 {
     for (struct granted *granted = monitor->grants.first; granted != NULL; granted = granted->next)
-        if (granted->state == GRANTED_ENDING && !granted->closed)
-            ask_to_close(granted);
+        granted->asked = false;
+    on_line(monitor);
 }
 
 void grants_user_dropped(struct user *user)
@@ -104,6 +110,8 @@ void grants_user_dropped(struct user *user)
         next = granted->next;
         if (granted->owner != user && granted->grantee != user)
             continue;
+        if (granted->state == GRANTED_ENDING && granted->told != 0 && !granted->asked)
+            ask_to_close(granted);
         if (granted->state == GRANTED_ENDING)
             finish(granted);
         else
@@ -111,8 +119,22 @@ void grants_user_dropped(struct user *user)
     }
 }
 
+static bool close_has_turn(const struct granted *granted)
+{
+    unsigned int at_work = 0;
+
+    for (const struct granted *other = granted->monitor->grants.first; other != NULL;
+         other = other->next)
+        if (other->state == GRANTED_ENDING && other->asked && !other->closed &&
+            other->actor_uid == granted->actor_uid)
+            at_work++;
+    return at_work < CLOSES_AT_ONCE;
+}
+
 static void ask_to_close(struct granted *granted)
 {
+    granted->asked = true;
+    loop_arm(granted->monitor->loop, &granted->timer, clock_boot_ns() + CLOSE_WAIT_MS * NS_PER_MS);
     const struct net_request gone = granted_request(granted, NET_GRANT_GONE, granted->told);
     network_tell(granted->monitor, &gone, -1, on_closed, granted);
 }
@@ -171,6 +193,7 @@ static void on_closed(void *data, const struct net_reply *reply)
     }
     granted->told = 0;
     granted->closed = true;
+    turn(granted->monitor);
     granted->counted = reply->cut;
     loop_arm(granted->monitor->loop, &granted->timer, clock_boot_ns() + CUT_TIMEOUT_MS * NS_PER_MS);
     cut(granted);
@@ -259,14 +282,24 @@ static void on_end_due(void *data)
 static void on_line(void *data)
 {
     struct monitor *monitor = data;
+    struct granted *next;
 
-    for (struct granted *granted = monitor->grants.first; granted != NULL;
-         granted = granted->next) {
-        if (granted->state != GRANTED_ENDING || !granted->in_line || !cut_has_turn(granted))
+    for (struct granted *granted = monitor->grants.first; granted != NULL; granted = next) {
+        next = granted->next;
+        if (granted->state != GRANTED_ENDING)
             continue;
-        cut(granted);
-        return;
+        if (!granted->closed && !granted->asked && monitor->network.synced &&
+            close_has_turn(granted))
+            ask_to_close(granted);
+        if (granted->in_line && cut_has_turn(granted))
+            cut(granted);
     }
+}
+
+static void turn(struct monitor *monitor)
+{
+    if (!monitor->grants.line.armed)
+        loop_arm(monitor->loop, &monitor->grants.line, clock_boot_ns());
 }
 
 static void finish(struct granted *granted)
@@ -274,15 +307,13 @@ static void finish(struct granted *granted)
     struct monitor *monitor = granted->monitor;
     uint32_t told = granted->destroyed[0] > granted->destroyed[1] ? granted->destroyed[0]
                                                                   : granted->destroyed[1];
-    bool was_cutting = granted->counted > 0;
 
     /* Tracked are also connections that ended by themselves a moment ago. */
     granted->grant.cut = told > 0 ? told : granted->counted;
     granted_record(granted, RECORD_GRANT_END);
     answer(granted, NULL);
     granted_free(granted);
-    if (was_cutting && !monitor->grants.line.armed)
-        loop_arm(monitor->loop, &monitor->grants.line, clock_boot_ns());
+    turn(monitor);
 }
 
 static void answer(struct granted *granted, const struct err *failure)

@@ -22,7 +22,7 @@ struct asked;
  * timer:       the nearest end by what was left
  * wall:        the nearest GRANT_UNTIL by the clock, and every setting of the clock
  * wall_due_ns: what wall is set to
- * line:        a cut is over, so that the next may have its turn
+ * line:        a close or a cut is over, so that the next may have its turn
  */
 struct grants {
     struct granted *first;

@@ -28,6 +28,7 @@ enum granted_state {
  * timer:    how long they wait
  * jobs:     what looks at, or destroys, sockets; job_count: how many of them are at work
  * late:     the look was given up
+ * asked:    ENDING: croft-net was asked to close it
  * closed:   ENDING: no packet passes any more; in_line: the sockets are cut when others are
  * counted:  connections that were tracked; destroyed: sockets of the server, of its clients
  */
@@ -51,6 +52,7 @@ struct granted {
     struct sockets *jobs;
     size_t job_count;
     bool late;
+    bool asked;
     bool closed;
     bool in_line;
     uint32_t counted;
