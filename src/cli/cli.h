@@ -26,7 +26,7 @@ typedef int verb_fn(const struct cli *cli, int argc, char **argv, struct err *er
 
 verb_fn verb_host_start, verb_host_stop, verb_host_status;
 verb_fn verb_user_add, verb_user_set, verb_user_ls, verb_user_info, verb_user_rm;
-verb_fn verb_image_import, verb_image_ls, verb_image_rm;
+verb_fn verb_image_import, verb_image_ls, verb_image_rm, verb_image_build;
 verb_fn verb_launch, verb_run;
 verb_fn verb_ls, verb_info, verb_start, verb_stop, verb_rm;
 verb_fn verb_exec, verb_shell, verb_login;

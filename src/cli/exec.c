@@ -25,7 +25,6 @@
 #include "cli/say.h"
 
 #define HOME_MACHINE  "home"
-#define DEFAULT_IMAGE "busybox"
 #define ENV_MAX       256
 #define DEFAULT_PATH  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* Of another user's croft-init makes the right one. */
@@ -166,7 +165,7 @@ static int make_home(struct err *err)
     if (r != OUTCOME_NOT_FOUND)
         return r;
     *err = (struct err){.outcome = OUTCOME_OK};
-    return launch_machine(DEFAULT_IMAGE, HOME_MACHINE, err);
+    return launch_default(HOME_MACHINE, err);
 }
 
 /* @sock: a connection on which the login was told; -1: a new one */

@@ -55,6 +55,8 @@ static const struct {
     {CROFT_STATE_DIR "/records", 0711},
     {CROFT_STATE_DIR "/volumes", 0700},
     {CROFT_STATE_DIR "/empty", 0755},
+    {CROFT_STATE_DIR "/images", 0755},
+    {CROFT_STATE_DIR "/build", 0755},
     {CROFT_CONF_DIR, 0755},
     {CROFT_CONF_DIR "/keys", 0755},
     {CROFT_LOG_DIR, 0755},

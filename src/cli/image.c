@@ -3,6 +3,7 @@
 #include "cli/image.h"
 #include "croft-paths.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,36 +26,68 @@
 #include "cli/say.h"
 
 #define BUILT_IN_DIR CROFT_LIB_DIR "/images"
+#define IMAGE_END    ".tar"
+#define PIPE_BYTES   (1 << 20)
 
-static int import_stream(int file, const char *name, bool show, struct door_reply *ret_reply,
+/* An import: @what is shown before how much was read; NULL: nothing is. */
+struct import {
+    const char *name;
+    const char *what;
+    uint32_t flags;
+};
+
+static int import_stream(int file, const struct import *import, struct door_reply *ret_reply,
                          struct err *err);
 
-static int built_in_path(const char *name, char *path, size_t size)
+/* Return: whether there is such a file that the caller can read */
+static bool find_in(const char *dir, const char *name, char *path, size_t size)
 {
-    return str_format(path, size, "%s/%s.tar", BUILT_IN_DIR, name);
+    return str_format(path, size, "%s/%s" IMAGE_END, dir, name) == 0 &&
+           faccessat(AT_FDCWD, path, R_OK, 0) == 0;
+}
+
+static bool find_on_server(const char *name, char *path, size_t size)
+{
+    return find_in(BUILT_IN_DIR, name, path, size) || find_in(IMAGE_SERVER_DIR, name, path, size);
+}
+
+bool image_on_server(const char *name)
+{
+    char path[256];
+
+    return find_on_server(name, path, sizeof(path));
 }
 
 bool image_is_built_in(const char *name)
 {
     char path[256];
 
-    return built_in_path(name, path, sizeof(path)) == 0 && faccessat(AT_FDCWD, path, R_OK, 0) == 0;
+    return find_in(BUILT_IN_DIR, name, path, sizeof(path));
 }
 
-int image_import_built_in(const char *name, struct err *err)
+int image_import_server(const char *name, struct err *err)
 {
     const struct cli cli = {.gate = false};
+    const struct import import = {.name = name, .what = "copying the image into your disk: "};
     struct door_reply reply;
     char path[256];
     auto_close file = -1;
-    int r = built_in_path(name, path, sizeof(path));
+    int r;
 
-    if (r < 0)
-        return err_errno(err, OUTCOME_FAILED, r, "the image %s", name);
+    if (!find_on_server(name, path, sizeof(path)))
+        return err_set(err, OUTCOME_NOT_FOUND, "the server has no image %s", name);
     r = file_open(&cli, path, &file, err);
     if (r == 0)
-        r = import_stream(file, name, false, &reply, err);
+        r = import_stream(file, &import, &reply, err);
     return r;
+}
+
+int image_import_file(int file, const char *name, uint32_t flags, struct err *err)
+{
+    const struct import import = {.name = name, .what = "importing: ", .flags = flags};
+    struct door_reply reply;
+
+    return import_stream(file, &import, &reply, err);
 }
 
 int verb_image_import(const struct cli *cli, int argc, char **argv, struct err *err)
@@ -76,7 +110,7 @@ int verb_image_import(const struct cli *cli, int argc, char **argv, struct err *
         return err_set(err, OUTCOME_USAGE, "standard input is a terminal: redirect a tar into it");
     r = file_open(cli, words.item[0], &file, err);
     if (r == 0)
-        r = import_stream(file, words.item[1], true, &reply, err);
+        r = import_stream(file, &(struct import){.name = words.item[1], .what = ""}, &reply, err);
     if (r != 0)
         return r;
     if (json) {
@@ -92,16 +126,18 @@ int verb_image_import(const struct cli *cli, int argc, char **argv, struct err *
 }
 
 /* The reader's end goes to the monitor, ours is non-blocking. */
-static int order_import(int sock, const char *name, int *ret_pipe, struct err *err)
+static int order_import(int sock, const struct import *import, int *ret_pipe, struct err *err)
 {
     struct order order;
     int ends[2];
-    int r = door_order(&order, ORDER_IMAGE_IMPORT, "an image", name, err);
+    int r = door_order(&order, ORDER_IMAGE_IMPORT, "an image", import->name, err);
 
     if (r != 0)
         return r;
+    order.flags = import->flags;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return err_errno(err, OUTCOME_FAILED, -errno, "no pipe");
+    (void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES); /* fewer turns; as it is will do */
     r = fd_set_nonblock(ends[1]);
     if (r < 0)
         r = err_errno(err, OUTCOME_FAILED, r, "no pipe");
@@ -114,20 +150,21 @@ static int order_import(int sock, const char *name, int *ret_pipe, struct err *e
     return r;
 }
 
-static void show_progress(uint64_t bytes, uint64_t *next_boot_ns)
+static void show_progress(const char *what, uint64_t bytes, uint64_t *next_boot_ns)
 {
     uint64_t now = clock_boot_ns();
-    char text[64];
+    char text[80];
     char size[32];
 
     if (now < *next_boot_ns)
         return;
     *next_boot_ns = now + IMAGE_PROGRESS_MS * NS_PER_MS;
-    if (str_format(text, sizeof(text), "%s read", str_size_text(bytes, size, sizeof(size))) == 0)
+    if (str_format(text, sizeof(text), "%s%s read", what,
+                   str_size_text(bytes, size, sizeof(size))) == 0)
         say_progress(text);
 }
 
-static int import_stream(int file, const char *name, bool show, struct door_reply *ret_reply,
+static int import_stream(int file, const struct import *import, struct door_reply *ret_reply,
                          struct err *err)
 {
     static struct pump pump;
@@ -138,7 +175,7 @@ static int import_stream(int file, const char *name, bool show, struct door_repl
     int r = door_open(&sock, err);
 
     if (r == 0)
-        r = order_import(sock, name, &to, err);
+        r = order_import(sock, import, &to, err);
     if (r != 0)
         return r;
     (void)signal(SIGPIPE, SIG_IGN);
@@ -153,8 +190,8 @@ static int import_stream(int file, const char *name, bool show, struct door_repl
             continue;
         }
         pump_work(&pump, polls);
-        if (show)
-            show_progress(pump.bytes_read, &next_boot_ns);
+        if (import->what != NULL)
+            show_progress(import->what, pump.bytes_read, &next_boot_ns);
         if (polls[2].revents == 0)
             continue;
         r = door_receive(sock, ret_reply, err);
@@ -168,16 +205,63 @@ static int import_stream(int file, const char *name, bool show, struct door_repl
     return r;
 }
 
+/* One image of the server's: @file is its tar. Return: new reference; NULL: it is none */
+static json_t *server_image(int dir, const char *file)
+{
+    char name[NAME_SIZE];
+    const char *end = strstr(file, IMAGE_END);
+    struct stat st;
+
+    if (end == NULL || end[sizeof(IMAGE_END) - 1] != '\0' ||
+        str_format(name, sizeof(name), "%.*s", (int)(end - file), file) < 0 || !str_is_name(name) ||
+        fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+        return NULL;
+    return json_pack("{s:s, s:I, s:I}", "name", name, "bytes", (json_int_t)st.st_size, "created",
+                     (json_int_t)st.st_mtim.tv_sec * (json_int_t)NS_PER_S);
+}
+
+static void list_server(const char *path, json_t *list)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        json_t *image = server_image(dirfd(dir), entry->d_name);
+
+        if (image != NULL)
+            (void)json_array_append_new(list, image);
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+static void add_rows(struct table *table, const json_t *list, const char *whose)
+{
+    const json_t *image;
+    size_t i;
+
+    json_array_foreach(list, i, image)
+    {
+        char text[32];
+        const char *digest = api_text(image, "digest");
+
+        table_cell(table, api_text(image, "name"));
+        table_cell(table, whose);
+        table_cell(table, str_size_text(api_number(image, "bytes"), text, sizeof(text)));
+        table_cell(table, say_time(api_number(image, "created"), text, sizeof(text)));
+        table_format(table, "%.12s", digest);
+    }
+}
+
 int verb_image_ls(const struct cli *cli, int argc, char **argv, struct err *err)
 {
-    static const char *const heads[] = {"NAME", "SIZE", "CREATED", "DIGEST"};
+    static const char *const heads[] = {"NAME", "WHOSE", "SIZE", "CREATED", "DIGEST"};
     bool json = false;
     const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
     auto_table table = {0};
     auto_json *answer = NULL;
+    auto_json *server = json_array();
     struct operands words;
-    const json_t *image;
-    size_t i;
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
 
     (void)cli;
@@ -188,30 +272,38 @@ int verb_image_ls(const struct cli *cli, int argc, char **argv, struct err *err)
     r = api_call("Images", NULL, &answer, err);
     if (r != 0)
         return r;
+    list_server(BUILT_IN_DIR, server);
+    list_server(IMAGE_SERVER_DIR, server);
     if (json) {
+        (void)json_object_set(answer, "server", server);
         say_json(answer);
         return OUTCOME_OK;
     }
     table_heads(&table, heads, ARRAY_LEN(heads));
-    json_array_foreach(json_object_get(answer, "images"), i, image)
-    {
-        char text[32];
-
-        table_cell(&table, api_text(image, "name"));
-        table_cell(&table, str_size_text(api_number(image, "bytes"), text, sizeof(text)));
-        table_cell(&table, say_time(api_number(image, "created"), text, sizeof(text)));
-        table_format(&table, "%.12s", api_text(image, "digest"));
-    }
+    add_rows(&table, json_object_get(answer, "images"), "yours");
+    add_rows(&table, server, "the server's");
     table_print(&table);
     return OUTCOME_OK;
 }
 
-int verb_image_rm(const struct cli *cli, int argc, char **argv, struct err *err)
+int image_remove(const char *name, uint32_t flags, struct err *err)
 {
     struct door_reply reply;
-    struct operands words;
     struct order order;
     auto_close sock = -1;
+    int r = door_order(&order, ORDER_IMAGE_REMOVE, "an image", name, err);
+
+    if (r == 0)
+        r = door_open(&sock, err);
+    if (r != 0)
+        return r;
+    order.flags = flags;
+    return door_call(sock, &order, NULL, 0, &reply, err);
+}
+
+int verb_image_rm(const struct cli *cli, int argc, char **argv, struct err *err)
+{
+    struct operands words;
     int r = option_parse(NULL, 0, argc, argv, 0, &words, err);
 
     (void)cli;
@@ -219,10 +311,5 @@ int verb_image_rm(const struct cli *cli, int argc, char **argv, struct err *err)
         return r;
     if (words.count != 1 || words.rest_count != 0)
         return err_set(err, OUTCOME_USAGE, "give the name of one image");
-    r = door_order(&order, ORDER_IMAGE_REMOVE, "an image", words.item[0], err);
-    if (r == 0)
-        r = door_open(&sock, err);
-    if (r == 0)
-        r = door_call(sock, &order, NULL, 0, &reply, err);
-    return r;
+    return image_remove(words.item[0], 0, err);
 }

@@ -3,8 +3,8 @@
  * launch - from an image to a running instance
  *
  * croftd turns words into a plan; the plan is then ordered from the monitor in person. Who wrote it
- * does not matter: the monitor holds it against its own records. The images that Croft brings along
- * come into her own disk the first time she names one: they are imported like any other, by her.
+ * does not matter: the monitor holds it against its own records. The server's images come into her
+ * own disk the first time she names one: they are imported like any other, by her.
  */
 #include "cli/launch.h"
 #include "croft-paths.h"
@@ -29,9 +29,12 @@
 #include "wire/control.h"
 
 #define ENV_MAX 256
+/* What `image build debian` makes, under its default name. */
+#define BUILT_IMAGE "debian"
 
-/* What a person asks for; 0 and NULL: the image's or the envelope's. */
+/* What a person asks for; 0 and NULL: the image's or the envelope's. owner NULL: herself. */
 struct wish {
+    const char *owner;
     const char *kind;
     const char *image;
     const char *name;
@@ -107,12 +110,42 @@ int verb_launch(const struct cli *cli, int argc, char **argv, struct err *err)
     return OUTCOME_OK;
 }
 
-int launch_machine(const char *image, const char *name, struct err *err)
+int launch_default(const char *name, struct err *err)
 {
     static struct planned planned;
-    const struct wish wish = {.kind = "machine", .image = image, .name = name};
+    struct wish wish = {.kind = "machine", .name = name};
+    auto_json *status = NULL;
+    int r = api_call("Status", NULL, &status, err);
 
+    if (r != 0)
+        return r;
+    wish.image = api_text(status, "default_image");
+    if (wish.image[0] == '\0')
+        wish.image = image_on_server(BUILT_IMAGE) ? BUILT_IMAGE : BUILT_IN_IMAGE;
     return launch_wish(&wish, &planned, err);
+}
+
+int launch_system_job(const char *image, char **command, int *ret_status, struct err *err)
+{
+    static struct planned planned;
+    const struct wish wish = {
+        .owner = SYSTEM_USER,
+        .kind = "job",
+        .image = image,
+        .command = command,
+        .remove = true,
+        .network = "none",
+    };
+    struct attach attach = {.program = command[0]};
+    struct order order;
+    int r = make_plan(&wish, &planned, err);
+
+    if (r == 0)
+        r = door_order(&order, ORDER_RUN, NULL, NULL, err);
+    if (r != 0)
+        return r;
+    order.flags = ORDER_SYSTEM;
+    return attach_run(&attach, -1, &order, planned.bytes, planned.size, ret_status, err);
 }
 
 static int launch_wish(const struct wish *wish, struct planned *planned, struct err *err)
@@ -205,6 +238,7 @@ static json_t *wish_json(const struct wish *wish, struct err *err)
     json_t *object = json_object();
     size_t count = 0;
 
+    set_text(object, "owner", wish->owner);
     set_text(object, "kind", wish->kind);
     set_text(object, "image", wish->image);
     set_text(object, "name", wish->name);
@@ -251,12 +285,12 @@ static int check_wish(const struct wish *wish, struct err *err)
     return 0;
 }
 
-/* Imports an image that Croft brings along. Return: 0; outcome: as before, when there is none */
-static int bring_image(const char *image, int outcome, struct err *err)
+/* Imports an image of the server's. Return: 0; outcome: as before, when there is none */
+static int bring_image(const struct wish *wish, int outcome, struct err *err)
 {
-    if (outcome != OUTCOME_NOT_FOUND || !image_is_built_in(image))
+    if (outcome != OUTCOME_NOT_FOUND || wish->owner != NULL || !image_on_server(wish->image))
         return outcome;
-    return image_import_built_in(image, err);
+    return image_import_server(wish->image, err);
 }
 
 static int make_plan(const struct wish *wish, struct planned *planned, struct err *err)
@@ -272,7 +306,7 @@ static int make_plan(const struct wish *wish, struct planned *planned, struct er
         return OUTCOME_USAGE;
     r = api_call("Plan", json_incref(question), &answer, err);
     if (r == OUTCOME_NOT_FOUND) {
-        r = bring_image(wish->image, r, err);
+        r = bring_image(wish, r, err);
         if (r == 0)
             r = api_call("Plan", json_incref(question), &answer, err);
     }

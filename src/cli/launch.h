@@ -6,8 +6,17 @@
 #include "base/err.h"
 #include <stddef.h>
 
-/** launch_machine() - plans and starts a machine with the image's own settings. Return: 0; outcome
+/** launch_default() - a machine of the host's default image, with its settings. Return: 0; outcome
  */
-nodiscard int launch_machine(const char *image, const char *name, struct err *err);
+nodiscard int launch_default(const char *name, struct err *err);
+
+/**
+ * launch_system_job() - an admin's: a command in a machine of SYSTEM_USER's, without network, that
+ * is removed with its end
+ * Its output goes to this process's standard output and error.
+ * Return: 0, @ret_status is the command's; outcome
+ */
+nodiscard int launch_system_job(const char *image, char **command, int *ret_status,
+                                struct err *err);
 
 #endif

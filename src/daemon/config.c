@@ -28,7 +28,7 @@ static const struct {
 
 void config_init(struct config *config)
 {
-    *config = (struct config){.default_image = "busybox"};
+    *config = (struct config){.default_image = ""};
 }
 
 int config_parse(struct config *config, const char *file, const char *text, size_t size,

@@ -8,7 +8,7 @@
 #include "wire/limits.h"
 #include <stddef.h>
 
-/* default_image: what Plan uses when no image is named */
+/* default_image: of a user's home; "": it is not set, so debian once it is built, else busybox */
 struct config {
     char default_image[NAME_SIZE];
 };

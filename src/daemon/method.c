@@ -15,7 +15,7 @@
 /*
  * One call: who asks, with what, and the object that answers.
  * own:   the caller as a Croft user; NULL when an admin is none
- * about: whose things are meant: own, or for an admin the "user" that was named
+ * about: whose things are meant: own, or for an admin the user that was named
  */
 struct call {
     const struct method_host *host;
@@ -35,12 +35,14 @@ static int call_users(struct call *call, struct err *err);
 static int call_plan(struct call *call, struct err *err);
 static int call_status(struct call *call, struct err *err);
 
+/* about: the parameter in which an admin may name another user; of Plan "user" is one inside */
 static const struct method {
     const char *name;
     method_fn handle;
+    const char *about;
 } methods[] = {
-    {"List", call_list},   {"Info", call_info}, {"Images", call_images},
-    {"Users", call_users}, {"Plan", call_plan}, {"Status", call_status},
+    {"List", call_list, "user"},   {"Info", call_info, "user"},  {"Images", call_images, "user"},
+    {"Users", call_users, "user"}, {"Plan", call_plan, "owner"}, {"Status", call_status, "user"},
 };
 
 static int dispatch(struct call *call, const json_t *message, struct err *err);
@@ -78,10 +80,10 @@ char *method_call(const struct method_host *host, const struct method_caller *ca
 }
 
 /* Whose things: her own, or those of whom an admin named. */
-static int find_about(struct call *call, struct err *err)
+static int find_about(struct call *call, const char *key, struct err *err)
 {
     const char *name = NULL;
-    int rc = params_text(call->params, "user", &name, err);
+    int rc = params_text(call->params, key, &name, err);
     if (rc != 0)
         return rc;
     call->about = call->own;
@@ -111,7 +113,7 @@ static int dispatch(struct call *call, const json_t *message, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         if (strcmp(methods[i].name, name) != 0)
             continue;
-        rc = find_about(call, err);
+        rc = find_about(call, methods[i].about, err);
         return rc != 0 ? rc : methods[i].handle(call, err);
     }
     return err_set(err, OUTCOME_USAGE, "no method named %.40s", name);
@@ -240,6 +242,7 @@ static int call_status(struct call *call, struct err *err)
         for (size_t k = 0; k < user->instance_count; k++)
             running += user->instances[k].state == INSTANCE_RUNNING;
     }
+    answer_with(call, "default_image", json_string(call->host->config->default_image));
     answer_with(call, "users", json_integer(users));
     answer_with(call, "machines", json_integer(machines));
     answer_with(call, "running", json_integer(running));
@@ -299,10 +302,11 @@ static int call_plan(struct call *call, struct err *err)
     static union plan_buffer buffer;
     static const char *words[PLAN_ARGS_MAX];
     static const char *env[PLAN_ARGS_MAX];
+    const char *const default_image = call->host->config->default_image;
     char job_name[NAME_SIZE];
     uint8_t random[4];
     struct wish wish = {
-        .image = call->host->config->default_image,
+        .image = default_image[0] != '\0' ? default_image : BUILT_IN_IMAGE,
         .user = "",
         .workdir = "",
         .command = words,

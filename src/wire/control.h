@@ -13,7 +13,9 @@
  *   Plan   {"kind": "machine"|"job", "image", "name"?, "command": [..]?, "entrypoint"?, "env": [..]?,
  *           "user"?, "workdir"?, "tty"?, "stdin"?, "remove"?, "offline"?, "memory"?, "pids"?, "cpu_milli"?}
  *                                      -> {"plan": base64 of a struct plan, "name"}
- *   Status {}                          -> {"users": n, "machines": n, "running": n}
+ *           an admin may give "owner": "_build"
+ *   Status {}                          -> {"users": n, "machines": n, "running": n,
+ *                                          "default_image": "" (not set) | name}
  * MACHINE: {"name","image","kind","state","since","exit_code","exit_signal","oom_kills","text",
  *           "memory_bytes","pids", "limits": {...}, "memory_limit_bytes", "address" ("": none now),
  *           "user", "disk_used_bytes"?, "inodes_used"?, "disk_limit_bytes" (of all her machines)}

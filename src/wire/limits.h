@@ -16,6 +16,8 @@
 
 /* The one Croft user who is no person: the admin builds images in her machines. */
 #define SYSTEM_USER "_build"
+/* The image that Croft is installed with; it becomes each new user's first. */
+#define BUILT_IN_IMAGE "busybox"
 
 /* Ids (invariant 2): neither useradd nor systemd hands these out. */
 #define ID_RANGE_FIRST   1879048192U
