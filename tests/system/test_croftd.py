@@ -188,7 +188,7 @@ def test_a_malformed_event_ends_it(synced, bad):
 def test_disk_in_use_is_shown_when_known(synced):
     client = synced.client()
     assert "disk_used_bytes" not in client.call("Users")["parameters"]["users"][0]
-    synced.tell(event(DISK, ALICE, limits=(0, 0, 12345, 67, 0, 0)))
+    synced.tell(event(DISK, ALICE, limits=(0, 0, 12345, 67) + (0,) * 7))
     user = client.call("Users")["parameters"]["users"][0]
     assert (user["disk_used_bytes"], user["inodes_used"]) == (12345, 67)
     assert user["limits"]["disk_bytes"] == 10 * GIB
