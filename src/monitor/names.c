@@ -34,7 +34,10 @@
 #define HOSTS          "hosts"
 #define RESOLV         "resolv.conf"
 #define SLOT_NAME_SIZE 8U
+/* Some kilobytes for each machine that runs. */
+#define MEMORY_SIZE "256m"
 
+static int open_memory(int run);
 static void add_hosts(const struct instance *instance, struct lines *lines);
 static void add_name(const struct instance *named, const char *alias, struct lines *lines);
 static void add_granted(const struct instance *granted, void *data);
@@ -51,7 +54,7 @@ int names_open(struct monitor *monitor)
 {
     struct dirent *entry;
 
-    monitor->dirs.names = path_mkdir_open(monitor->dirs.run, "names", 0700);
+    monitor->dirs.names = open_memory(monitor->dirs.run);
     if (monitor->dirs.names < 0)
         return monitor->dirs.names;
     int names = path_open(monitor->dirs.names, ".", O_RDONLY | O_DIRECTORY);
@@ -67,6 +70,28 @@ int names_open(struct monitor *monitor)
             remove_files(monitor->dirs.names, entry->d_name);
     closedir(list);
     return 0;
+}
+
+/* A file system of its own: what a machine sees of it names nothing of the host's. */
+static int open_memory(int run)
+{
+    const struct mount_option options[] = {{"size", MEMORY_SIZE}, {"mode", "0700"}, {NULL, NULL}};
+    int rc = path_mkdir(run, NAMES_DIR, 0700);
+    if (rc == 0 || rc == -EEXIST)
+        rc = path_is_mount_point(run, NAMES_DIR);
+    if (rc < 0)
+        return rc;
+    if (rc == 0) {
+        auto_close at = path_open(run, NAMES_DIR, O_PATH | O_DIRECTORY);
+        if (at < 0)
+            return at;
+        auto_close memory =
+            mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        rc = memory < 0 ? memory : mount_attach(memory, at);
+        if (rc < 0)
+            return rc;
+    }
+    return path_open_xdev(run, NAMES_DIR, O_RDONLY | O_DIRECTORY);
 }
 
 int names_make(struct instance *instance, int *ret_hosts, int *ret_resolv)

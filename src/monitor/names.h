@@ -11,6 +11,9 @@
 
 #include "base/attrs.h"
 
+/* In CROFT_RUN_DIR; a mount, which `croft host stop` takes away. */
+#define NAMES_DIR "names"
+
 struct instance;
 struct monitor;
 struct user;

@@ -21,6 +21,7 @@
 #include "monitor/images.h"
 #include "monitor/instances.h"
 #include "monitor/monitor.h"
+#include "monitor/names.h"
 #include "monitor/sessions.h"
 
 #define GROUPS_RETRY_MS 20U
@@ -37,6 +38,7 @@ struct shutdown {
 static void end_users(struct monitor *monitor);
 static void on_retry(void *data);
 static bool remove_groups(struct monitor *monitor);
+static void unmount(struct monitor *monitor, const char *name);
 static void finish(struct monitor *monitor);
 
 /* Safe: only uid 0 may, who could kill all of it anyway. */
@@ -127,6 +129,13 @@ static bool remove_groups(struct monitor *monitor)
     return all_gone;
 }
 
+static void unmount(struct monitor *monitor, const char *name)
+{
+    int rc = volume_unmount(monitor->dirs.run, name);
+    if (rc < 0 && rc != -EINVAL)
+        log_line(LOG_LEVEL_WARNING, "%s/ stays mounted: %s", name, strerror(-rc));
+}
+
 static void finish(struct monitor *monitor)
 {
     struct shutdown *shutdown = take_ptr(monitor->shutdown);
@@ -137,9 +146,9 @@ static void finish(struct monitor *monitor)
     if (rc < 0)
         log_line(LOG_LEVEL_WARNING, "control groups stay: %s", strerror(-rc));
     fd_close(&monitor->dirs.mounts);
-    rc = volume_unmount(monitor->dirs.run, "volumes");
-    if (rc < 0 && rc != -EINVAL)
-        log_line(LOG_LEVEL_WARNING, "volumes/ stays mounted: %s", strerror(-rc));
+    fd_close(&monitor->dirs.names);
+    unmount(monitor, "volumes");
+    unmount(monitor, NAMES_DIR);
     deed_end(monitor, &shutdown->deed, DURABLE_NOW, NULL, NULL);
     records_sync_all(monitor);
     request_finish(shutdown->request, NULL);
