@@ -203,10 +203,7 @@ static bool id_of(const char *text, uint32_t *ret_id)
 
 static char *copy_of(const char *text)
 {
-    char *copy = strdup(text);
-    if (copy == NULL)
-        croft_bug("out of memory");
-    return copy;
+    return look_copy(text, strlen(text));
 }
 
 static struct account *add_account(struct accounts *accounts, const char *name, uint32_t uid)

@@ -87,7 +87,7 @@ static int replay(const uint8_t *bytes, size_t size, replay_fn each, void *data)
     uint8_t previous[SHA256_SIZE] = {0};
     size_t at = 0;
 
-    for (uint64_t seq = 1; at < size; seq++) {
+    for (uint64_t seq = 1; bytes != NULL && at < size; seq++) {
         uint8_t hash[SHA256_SIZE];
         struct record record;
         size_t length;

@@ -49,7 +49,7 @@ int look_bytes(const char *path, char **ret_bytes, size_t *ret_size)
 
 int look_file(const char *path, char **ret_text)
 {
-    size_t size;
+    size_t size = 0;
     int rc = look_bytes(path, ret_text, &size);
 
     for (size_t i = 0; rc == 0 && i < size; i++)
@@ -62,7 +62,7 @@ int look_number(const char *path, uint64_t *ret_number)
 {
     auto_free char *text = NULL;
     int rc = look_file(path, &text);
-    if (rc < 0)
+    if (rc < 0 || text == NULL)
         return rc;
     text[strcspn(text, "\n\t ")] = '\0';
     return str_u64(text, 0, UINT64_MAX, ret_number);
@@ -166,14 +166,24 @@ char *look_quoted(const char *word)
     *to++ = '\'';
     for (size_t i = 0; i < length; i++) {
         bool is_hidden = shown[i] != word[i];
-        to = mempcpy(to, is_hidden || word[i] == '\'' ? "'" : "", is_hidden || word[i] == '\'');
-        if (word[i] == '\'')
+        bool is_outside = is_hidden || word[i] == '\'';
+        if (is_outside)
+            *to++ = '\'';
+        if (is_outside && !is_hidden)
             *to++ = '\\';
         *to++ = shown[i];
-        to = mempcpy(to, is_hidden || word[i] == '\'' ? "'" : "", is_hidden || word[i] == '\'');
+        if (is_outside)
+            *to++ = '\'';
     }
     *to = '\'';
     return quoted;
+}
+
+char *look_copy(const char *text, size_t length)
+{
+    char *copy = mem_new(length + 1, 1);
+    memcpy(copy, text, length);
+    return copy;
 }
 
 char *look_format(const char *fmt, ...)

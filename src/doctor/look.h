@@ -64,6 +64,9 @@ void look_join(char path[LOOK_PATH_MAX], const char *directory, const char *name
  */
 nodiscard char *look_quoted(const char *word);
 
+/** look_copy() - the first @length bytes of @text, terminated (caller frees) */
+nodiscard char *look_copy(const char *text, size_t length);
+
 /** look_format() - a sentence, printable (caller frees) */
 nodiscard char *look_format(const char *fmt, ...) printf_like(1, 2);
 

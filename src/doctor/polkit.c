@@ -101,9 +101,8 @@ static void take_calls(struct rules *rules, const char *text, const char *before
         const char *end = strchr(start + 1, *start);
         if (end == NULL)
             return;
-        auto_free char *name = strndup(start + 1, (size_t)(end - start - 1));
-        if (name != NULL)
-            permit(rules, name, is_group);
+        auto_free char *name = look_copy(start + 1, (size_t)(end - start - 1));
+        permit(rules, name, is_group);
     }
 }
 

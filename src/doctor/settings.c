@@ -89,8 +89,8 @@ void crontab_parse(char *text, enum crontab_kind kind,
         line += strspn(line, BLANKS);
         if (line[0] == '#' || line[0] == '\0')
             continue;
-        if (is_assignment(line)) {
-            char *equals = strchr(line, '=');
+        char *equals = is_assignment(line) ? strchr(line, '=') : NULL;
+        if (equals != NULL) {
             *equals = '\0';
             variable(trimmed(line), trimmed(equals + 1), number, data);
             continue;

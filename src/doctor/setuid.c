@@ -111,9 +111,9 @@ struct scan {
     size_t count;
 };
 
+static bool is_reachable(const struct stat *directory);
 static void scan_mount(struct scan *scan, const char *where);
 static void scan_directory(struct scan *scan, int fd, const char *path);
-static bool is_reachable(const struct stat *directory);
 static void look_at(struct scan *scan, int dir, const char *directory, const char *name);
 static bool is_capable(int file);
 static void take_list(const char *path, const char *name, void *data);
@@ -170,8 +170,14 @@ void setuid_look(struct roads *roads, uint64_t limit_ms)
 static void scan_mount(struct scan *scan, const char *where)
 {
     struct stat meta;
-    auto_close fd = openat(AT_FDCWD, where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char above[LOOK_PATH_MAX];
 
+    /* A container's root file system lies behind a directory of root's. */
+    for (size_t i = 1; where[i] != '\0'; i++)
+        if (where[i] == '/' && str_format(above, sizeof(above), "%.*s", (int)i, where) == 0 &&
+            look_stat(above, &meta) == 0 && !is_reachable(&meta))
+            return;
+    auto_close fd = openat(AT_FDCWD, where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &meta) < 0)
         return;
     scan->device = meta.st_dev;

@@ -178,8 +178,8 @@ static void judge_commands(const struct sudo_list *commands, struct roads *roads
         const char *word = commands->items[i].word;
         if (strncmp(word, "sudoedit ", strlen("sudoedit ")) == 0 || word[0] != '/')
             continue;
-        auto_free char *path = strndup(word, strcspn(word, " \t"));
-        if (path == NULL || strpbrk(path, "*?[") != NULL || path[1] == '\0')
+        auto_free char *path = look_copy(word, strcspn(word, " \t"));
+        if (strpbrk(path, "*?[") != NULL || path[1] == '\0')
             continue;
         bool is_directory = path[strlen(path) - 1] == '/';
         tree_judge(roads, path, is_directory ? TREE_DIRECTORY : TREE_FILE, "sudo runs it as root",

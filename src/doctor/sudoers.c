@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/err.h"
 #include "base/mem.h"
 #include "doctor/look.h"
 
@@ -314,9 +313,7 @@ static void copy_list(const struct sudo_list *from, struct sudo_list *to)
     to->count = from->count;
     for (size_t i = 0; i < from->count; i++) {
         to->items[i].negated = from->items[i].negated;
-        to->items[i].word = strdup(from->items[i].word);
-        if (to->items[i].word == NULL)
-            croft_bug("out of memory");
+        to->items[i].word = look_copy(from->items[i].word, strlen(from->items[i].word));
     }
 }
 

@@ -321,10 +321,30 @@ static bool hex_address(const char *text, uint32_t *ret_address)
     return true;
 }
 
+static void count_learner(const char *path, const char *name, void *data)
+{
+    char file[LOOK_PATH_MAX];
+    uint64_t value = 0;
+
+    look_join(file, path, "accept_ra");
+    if (strcmp(name, "all") != 0 && strcmp(name, "default") != 0 && strcmp(name, "lo") != 0 &&
+        look_number(file, &value) == 0 && value == 1)
+        ++*(size_t *)data;
+}
+
 static void look_forwarding(struct controls *controls)
 {
     uint64_t value = 0;
+    size_t learners = 0;
     bool is_on = look_number("/proc/sys/net/ipv4/ip_forward", &value) == 0 && value == 1;
+
+    look_each("/proc/sys/net/ipv6/conf", count_learner, &learners);
+    if (learners > 0)
+        controls_add(controls, CONTROL_PRESENT, "IPv6 advertisements",
+                     look_format("%zu interfaces may learn routes by them; where IPv6 is forwarded "
+                                 "Croft sets accept_ra to 2 first, so that they go on",
+                                 learners),
+                     NULL);
     controls_add(controls, CONTROL_PRESENT, "forwarding",
                  look_format(is_on ? "is on already: who else uses it keeps it"
                                    : "is off; Croft turns it on for its own packets only, and "

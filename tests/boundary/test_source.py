@@ -196,7 +196,8 @@ def test_a_missing_readme_is_seen():
 
 
 # A folder's sets of capabilities, and the programs of wire/README that wear them.
-CAPABILITY_SETS = {"monitor": {"croft-monitor"}, "runtime": {"croft-runtime", "croft-image"}}
+CAPABILITY_SETS = {"monitor": {"croft-monitor"}, "runtime": {"croft-runtime", "croft-image"},
+                   "doctor": {"croft-doctor"}}
 
 
 def folder_text(folder):

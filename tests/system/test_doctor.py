@@ -383,6 +383,25 @@ def test_setuid_setgid_and_capabilities():
             assert not [r for r in roads("everybody") if "/root/t-suid" in r["how"]]
 
 
+def test_setuid_behind_a_closed_directory_is_nobody_s(tmp_path):
+    """A container's root file system, mounted below a directory of root's alone."""
+    closed, root = tmp_path / "closed", tmp_path / "closed/root"
+    root.mkdir(parents=True)
+    for path in (*tmp_path.parents, tmp_path):
+        if str(path).startswith("/tmp/"):
+            path.chmod(0o755)
+    closed.chmod(0o700)
+    run(["/bin/mount", "-t", "tmpfs", "-o", "mode=755", "none", root])
+    try:
+        (root / "t-suid").write_text("x")
+        (root / "t-suid").chmod(0o4755)
+        assert not [r for r in roads("everybody") if str(root) in r["how"]]
+        closed.chmod(0o755)
+        assert [r for r in roads("everybody") if str(root) in r["how"]]
+    finally:
+        run(["/bin/umount", root])
+
+
 def test_a_packaged_program_that_was_made_setuid():
     path = "/usr/bin/env"
     mode = os.stat(path).st_mode & 0o7777

@@ -340,14 +340,14 @@ static void quoted_table(void **state)
 
 #define CHAIN(family, table, name, more)                                                           \
     "{\"chain\":{\"family\":\"" family "\",\"table\":\"" table "\",\"name\":\"" name "\"" more "}" \
-                                                                                               "}"
+    "}"
 #define RULE(table, chain, expr)                                                                   \
     "{\"rule\":{\"family\":\"ip\",\"table\":\"" table "\",\"chain\":\"" chain                      \
     "\",\"handle\":7,\"expr\":[" expr "]}}"
 #define FORWARD(policy) ",\"hook\":\"forward\",\"policy\":\"" policy "\""
 #define META(key, op, value)                                                                       \
     "{\"match\":{\"op\":\"" op "\",\"left\":{\"meta\":{\"key\":\"" key "\"}},\"right\":" value "}" \
-                                                                                               "}"
+    "}"
 #define DADDR(value)                                                                               \
     "{\"match\":{\"op\":\"==\",\"left\":{\"payload\":{\"protocol\":\"ip\",\"field\":\"daddr\"}},"  \
     "\"right\":" value "}}"
