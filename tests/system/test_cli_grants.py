@@ -313,7 +313,8 @@ def test_why_of_a_grant(alice, bob, db, home):
     number = ok("grant", bob, "port", "db:5432", "--for", "8h", "--json", user=alice).json()["id"]
     for words in ([f"db.{alice}:5432"], ["home", f"db.{alice}:5432"]):
         said = why(bob, *words)
-        assert re.fullmatch(rf"open: {alice} granted it until .*\(8h\) \(grant {number}\)", said), said
+        assert re.fullmatch(rf"open: {alice} granted it until .*\(8h\) \(grant {number}\)",
+                            said), said
     shown = ok("why", "--json", "home", f"db.{alice}:5432", user=bob).json()
     assert shown["open"] and shown["rule"] == "grant" and shown["grant"]["id"] == number
     assert why(bob, f"db.{alice}:5433").startswith("closed: ")
