@@ -290,7 +290,8 @@ def test_exec_user(alice, machine, who, uid):
                                  "1e3", "0x0", " 0", "0 ", "1:", ":1", "1:1:1",
                                  "nosuchname", "root\n", "../root", "r" * 10000])
 def test_exec_user_strange(alice, machine, who):
-    """what is neither USER nor USER:GROUP, each a number of her range or a name: refused, never taken for another user"""
+    """what is neither USER nor USER:GROUP, each a number of her range or a name: refused, never
+    taken for another user"""
     result = croft("exec", "--user", who, machine, "--", "id", "-u", user=alice)
     assert result.out == "", str(result)
     refused(result, 125, 126, USAGE)
