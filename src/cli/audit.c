@@ -79,7 +79,7 @@ static int find_uid(const char *user, uint64_t *ret_uid, struct err *err)
 
     if (str_u64(user, 0, UINT32_MAX, ret_uid) == 0)
         return 0;
-    if (!str_is_name(user))
+    if (!order_is_user(user))
         return say_no_name("a user", user, err);
     entry = getpwnam(user);
     if (entry == NULL)

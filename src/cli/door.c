@@ -44,10 +44,13 @@ int door_open(int *ret_sock, struct err *err)
 int door_order(struct order *order, uint32_t type, const char *what, const char *name,
                struct err *err)
 {
+    bool about_user =
+        type == ORDER_USER_ADD || type == ORDER_USER_SET || type == ORDER_USER_REMOVE;
+
     *order = (struct order){.version = ORDER_VERSION, .type = type};
     if (name == NULL)
         return 0;
-    if (!str_is_name(name))
+    if (!(about_user ? order_is_user(name) : str_is_name(name)))
         return say_no_name(what, name, err);
     if (str_copy(order->name, sizeof(order->name), name) < 0)
         croft_bug("a valid name does not fit its field");

@@ -48,7 +48,7 @@ int verb_ls(const struct cli *cli, int argc, char **argv, struct err *err)
                        "ls takes no words: `croft info NAME` shows one machine");
     if (all && user != NULL)
         return err_set(err, OUTCOME_USAGE, "give --all or --user, not both");
-    if (user != NULL && !str_is_name(user))
+    if (user != NULL && !order_is_user(user))
         return say_no_name("a user", user, err);
     question = json_object();
     if (all)
@@ -146,7 +146,7 @@ int verb_info(const struct cli *cli, int argc, char **argv, struct err *err)
         return err_set(err, OUTCOME_USAGE, "give the name of one machine");
     if (!str_is_name(words.item[0]))
         return say_no_name("a machine", words.item[0], err);
-    if (user != NULL && !str_is_name(user))
+    if (user != NULL && !order_is_user(user))
         return say_no_name("a user", user, err);
     question = json_pack("{s:s}", "name", words.item[0]);
     if (user != NULL)
