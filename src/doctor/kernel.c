@@ -175,7 +175,7 @@ static int try_idmap(void)
     char path[64];
     int pidfd = -1;
 
-    pid_t pid = ns_clone(CLONE_NEWUSER | SIGCHLD, -1, &pidfd);
+    pid_t pid = ns_clone(CLONE_NEWUSER, -1, &pidfd);
     if (pid < 0)
         return (int)-pid;
     if (pid == 0) {

@@ -461,6 +461,9 @@ def controls():
 def test_every_control_says_how_it_is_known_and_what_to_do():
     for control in looked()["controls"]:
         assert control["known"], control
+        # A kernel that Croft supports has each of these, so a probe that fails is the probe's fault.
+        assert control["state"] == "present" or not control["name"].startswith(
+            ("nft", "user name", "overlay", "idmapped", "veth", "conntrack", "sock_diag")), control
         assert control["state"] in ("present", "fallback", "missing", "advice"), control
         assert (control["state"] == "present") == (control["todo"] is None), control
 
