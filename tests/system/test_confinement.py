@@ -288,7 +288,7 @@ def test_daemons_descriptors_and_environment(name):
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt install "
                     "strace shows the calls with which the daemons confine themselves")
-@pytest.mark.parametrize("name", ["croft-monitor", "croftd"])
+@pytest.mark.parametrize("name", ["croft-monitor", "croft-net", "croftd"])
 def test_daemon_confines_itself_at_start(name, scratch):
     """MDWE, Landlock and no_new_privs are not shown by /proc: the calls of a restart are"""
     log, old = scratch / "trace", daemon_pid(name)
