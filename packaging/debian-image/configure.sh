@@ -17,7 +17,8 @@ exec 3>&1 1>&2
 say() { echo "$*" >&2; }
 
 # Packages of before trixie still have files in /bin: made /usr/bin as the installer does. One perl
-# does the last step, because no program could be started in the middle of it.
+# does the last step, because no program could be started in the middle of it; and it deletes, since
+# a directory of a lower layer cannot be renamed.
 merge_usr() {
     for name in bin sbin lib lib32 lib64 libx32; do
         if [ -d /$name ] && [ ! -L /$name ]; then
@@ -25,11 +26,18 @@ merge_usr() {
             cp -a /$name/. /usr/$name/
         fi
     done
-    perl -e 'for (qw(bin sbin lib lib32 lib64 libx32)) {
-        next if -l "/$_" || !-d "/$_";
-        rename("/$_", "/croft-build/old-$_") && symlink("usr/$_", "/$_") or die "$_: $!\n";
+    perl -e 'sub take_away {
+        my $path = shift;
+        return unlink($path) || die "$path: $!\n" if -l $path || !-d $path;
+        opendir(my $dir, $path) or die "$path: $!\n";
+        for (readdir $dir) { take_away("$path/$_") unless /^\.\.?$/ }
+        rmdir($path) or die "$path: $!\n";
+    }
+    for (qw(/bin /sbin /lib /lib32 /lib64 /libx32)) {
+        next if -l $_ || !-d $_;
+        take_away($_);
+        symlink("usr$_", $_) or die "$_: $!\n";
     }'
-    rm -rf old-*
 }
 
 # Their order: accounts and directories first, then all files, then whatever dpkg finds right.
@@ -81,7 +89,12 @@ fi
 mark_asked
 set_up
 say "writing the image"
+# What is mounted over changes meanwhile, and belongs to nobody here: empty directories instead.
+mkdir -p empty/proc empty/sys empty/dev empty/run/lock
+chmod 1777 empty/run/lock
 cd /
 tar --one-file-system --numeric-owner --sort=name --xattrs --xattrs-include=security.capability \
-    --exclude=./croft-build --exclude=./etc/hosts --exclude=./etc/resolv.conf --exclude='./proc/*' \
-    --exclude='./sys/*' --exclude='./dev/*' --exclude='./run/*' -cf - . >&3
+    --transform='s,^croft-build/empty,.,' --anchored --exclude=./croft-build --exclude=./proc \
+    --exclude=./sys --exclude=./dev --exclude=./run --exclude=./etc/hosts \
+    --exclude=./etc/resolv.conf -cf - . croft-build/empty/proc croft-build/empty/sys \
+    croft-build/empty/dev croft-build/empty/run >&3
