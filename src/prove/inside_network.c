@@ -524,10 +524,34 @@ static void act_flows(struct step_run *run)
         run->fact.number[0] += recv(socks[i], &byte, 1, 0) > 0;
 }
 
+/* argv: milliseconds, targets. New connections without a pause, by TCP and UDP. number[1]: tried.
+ */
+static void act_race(struct step_run *run)
+{
+    uint64_t end = clock_boot_ns() + step_number(run, 0) * NS_PER_MS;
+
+    while (clock_boot_ns() < end)
+        for (int i = 1; i < run->argc; i++) {
+            union address to;
+
+            if (!parse_target(run->argv[i], &to))
+                continue;
+            auto_close tcp =
+                socket(to.head.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+            auto_close udp =
+                socket(to.head.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+            run->fact.number[1] += 2;
+            if (connect(tcp, &to.head, address_size(&to)) == 0 ||
+                sendto(udp, WORD, sizeof(WORD), 0, &to.head, address_size(&to)) > 0)
+                run->fact.number[0]++;
+            (void)usleep(300);
+        }
+}
+
 const struct step steps_network[] = {
-    {"N-01", act_scan, NULL},     {"N-11", act_reach, NULL},  {"N-13", act_proc_net, NULL},
-    {"N-16", act_flows, NULL},    {"N-19", act_shoot, NULL},  {"N-25", act_links, NULL},
-    {"N-32", act_shoot, NULL},    {"N-35", act_hold, NULL},   {"N-36", act_reach, NULL},
-    {"N-claim", act_claim, NULL}, {"N-talk", act_talk, NULL},
+    {"N-01", act_scan, NULL},  {"N-11", act_reach, NULL},    {"N-13", act_proc_net, NULL},
+    {"N-16", act_flows, NULL}, {"N-19", act_shoot, NULL},    {"N-25", act_links, NULL},
+    {"N-32", act_shoot, NULL}, {"N-35", act_hold, NULL},     {"N-36", act_reach, NULL},
+    {"D-18", act_race, NULL},  {"N-claim", act_claim, NULL}, {"N-talk", act_talk, NULL},
 };
 const size_t steps_network_count = ARRAY_LEN(steps_network);

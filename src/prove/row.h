@@ -99,6 +99,8 @@ extern const struct row rows_words[];
 extern const size_t rows_words_count;
 extern const struct row rows_network[];
 extern const size_t rows_network_count;
+extern const struct row rows_grants[];
+extern const size_t rows_grants_count;
 extern const struct row rows_resources[];
 extern const size_t rows_resources_count;
 extern const struct row rows_host[];

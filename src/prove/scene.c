@@ -39,7 +39,6 @@ static void remove_scratch(struct scene *scene);
 static int make_key(struct scene *scene, struct err *err);
 static int add_party(struct scene *scene, struct party *party, struct err *err);
 static int furnish(struct scene *scene, struct party *party, struct err *err);
-static int look_at(struct scene *scene, struct party *party, struct err *err);
 static int start_canary(struct scene *scene, struct err *err);
 
 int scene_open(struct scene *scene, bool unwalled, unsigned without, const char *sshd,
@@ -125,17 +124,42 @@ void scene_close(struct scene *scene)
     fd_close(&scene->alone);
 }
 
-int scene_croft(const struct party *party, const char *const *words, const void *input,
-                size_t input_size, char *output, size_t size)
+/* All that it says. */
+static int speak(const struct party *party, const char *const *words, const void *input,
+                 size_t input_size, char *output, size_t size)
 {
     const char *argv[WORDS_MAX + 2] = {scene_client};
 
     for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
         argv[1 + i] = words[i];
-    int status = child_run(argv, party ? party->uid : 0, party ? party->gid : 0, input, input_size,
-                           output, size, CROFT_TIMEOUT_MS);
+    return child_run(argv, party ? party->uid : 0, party ? party->gid : 0, input, input_size,
+                     output, size, CROFT_TIMEOUT_MS);
+}
+
+int scene_croft_all(const struct party *party, const char *const *words, char *output, size_t size)
+{
+    return speak(party, words, NULL, 0, output, size);
+}
+
+int scene_croft(const struct party *party, const char *const *words, const void *input,
+                size_t input_size, char *output, size_t size)
+{
+    int status = speak(party, words, input, input_size, output, size);
+
     output[strcspn(output, "\n")] = '\0';
     return status;
+}
+
+int scene_put_program(const struct party *party)
+{
+    static const char receive[] = "cat > " PROVE_PROGRAM " && chmod 755 " PROVE_PROGRAM;
+    const char *const words[] = {"exec",    "-i", party->machine, "--",
+                                 "/bin/sh", "-c", receive,        NULL};
+    char output[OUTPUT_SIZE];
+    size_t size = 0;
+    auto_free void *bytes = scene_program(&size);
+
+    return bytes ? scene_croft(party, words, bytes, size, output, sizeof(output)) : -EIO;
 }
 
 static int draw_secret(char secret[CANARY_SECRET_LEN + 1])
@@ -211,6 +235,18 @@ static int make_key(struct scene *scene, struct err *err)
     return str_copy(scene->key_path, sizeof(scene->key_path), path);
 }
 
+int scene_guest_open(struct scene *scene, struct party *guest, struct err *err)
+{
+    int error = add_party(scene, guest, err);
+
+    return error ? error : furnish(scene, guest, err);
+}
+
+void scene_guest_close(struct party *guest)
+{
+    remove_party(guest);
+}
+
 int scene_account(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 {
     int fd = path_root("/etc/passwd", O_RDONLY);
@@ -232,19 +268,20 @@ int scene_account(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 
 static int add_party(struct scene *scene, struct party *party, struct err *err)
 {
-    char disk[16], memory[16], pids[16], key[PATH_MAX / 2 + 4];
-    const char *words[] = {"user", "add",    party->name, "--disk", disk, "--memory",
-                           memory, "--pids", pids,        NULL,     NULL, NULL};
+    char disk[16], memory[16], pids[16], connections[16], key[PATH_MAX / 2 + 4];
+    const char *words[] = {"user",   "add", party->name,     "--disk",    disk, "--memory", memory,
+                           "--pids", pids,  "--connections", connections, NULL, NULL,       NULL};
     char output[OUTPUT_SIZE];
 
     if (str_format(disk, sizeof(disk), "%uM", PROVE_DISK_MIB) < 0 ||
         str_format(memory, sizeof(memory), "%uM", PROVE_MEMORY_MIB) < 0 ||
         str_format(pids, sizeof(pids), "%u", PROVE_PIDS) < 0 ||
+        str_format(connections, sizeof(connections), "%u", PROVE_CONNECTIONS) < 0 ||
         str_format(key, sizeof(key), "%s.pub", scene->key_path) < 0)
         return err_set(err, OUTCOME_FAILED, "numbers too long");
     if (scene->key_path[0] && party == &scene->attacker) {
-        words[9] = "--key";
-        words[10] = key;
+        words[11] = "--key";
+        words[12] = key;
     }
     if (scene_account(party->name, &party->uid, &party->gid) == 0) {
         party->added = true; /* an earlier run was cut short */
@@ -275,22 +312,16 @@ void *scene_program(size_t *ret_size)
 /* Launches the party's machine and puts into it what the rows need. */
 static int furnish(struct scene *scene, struct party *party, struct err *err)
 {
-    static const char receive[] = "cat > " PROVE_PROGRAM " && chmod 755 " PROVE_PROGRAM;
     const char *const launch[] = {"launch", PROVE_IMAGE, party->machine, NULL};
-    const char *const program[] = {"exec",    "-i", party->machine, "--",
-                                   "/bin/sh", "-c", receive,        NULL};
     const char *const secret[] = {
         "exec", "-i", party->machine, "--", "/bin/sh", "-c", "umask 077; cat > /secret", NULL};
     char output[OUTPUT_SIZE];
-    size_t size = 0;
 
-    auto_free void *bytes = scene_program(&size);
-    if (!bytes)
-        return err_set(err, OUTCOME_FAILED, "this program cannot be read");
     if (scene_croft(party, launch, NULL, 0, output, sizeof(output)) != 0)
         return err_set(err, OUTCOME_FAILED, "%s's machine: %s", party->name, output);
-    if (scene_croft(party, program, bytes, size, output, sizeof(output)) != 0)
-        return err_set(err, OUTCOME_FAILED, "program into %s's machine: %s", party->name, output);
+    if (scene_put_program(party) != 0)
+        return err_set(err, OUTCOME_FAILED, "this program does not go into %s's machine",
+                       party->name);
     if (party == &scene->victim && scene_croft(party, secret, scene->victim_secret,
                                                CANARY_SECRET_LEN, output, sizeof(output)) != 0)
         return err_set(err, OUTCOME_FAILED, "secret into %s's machine: %s", party->name, output);
@@ -298,11 +329,10 @@ static int furnish(struct scene *scene, struct party *party, struct err *err)
                                               "%s/volumes/%u/instances/%s/upper/secret",
                                               &CROFT_RUN_DIR[1], party->uid, party->machine) < 0)
         return err_set(err, OUTCOME_FAILED, "path too long");
-    return look_at(scene, party, err);
+    return scene_look(party, err);
 }
 
-/* Finds the machine's pid 1 and its root's host id, by a process that only stands there. */
-static int look_at(struct scene *scene, struct party *party, struct err *err)
+int scene_look(struct party *party, struct err *err)
 {
     const char *const argv[] = {scene_client, "exec",  "-i", party->machine, "--", PROVE_PROGRAM,
                                 "--inside",   "stand", NULL};
@@ -312,7 +342,6 @@ static int look_at(struct scene *scene, struct party *party, struct err *err)
     uint64_t uid = 0;
     pid_t pid = 0;
 
-    (void)scene;
     party->init = 0;
     if (child_exec(argv, party->uid, party->gid, &child) == 0 &&
         child_line(&child, line, sizeof(line), CROFT_TIMEOUT_MS) > 0 &&
@@ -380,12 +409,12 @@ int scene_ready(struct scene *scene, struct err *err)
         const char *const words[] = {"start", parties[i]->machine, NULL};
         char output[OUTPUT_SIZE];
 
-        if (look_at(scene, parties[i], err) == 0)
+        if (scene_look(parties[i], err) == 0)
             continue;
         if (scene_croft(parties[i], words, NULL, 0, output, sizeof(output)) != 0)
             return err_set(err, OUTCOME_FAILED, "%s's machine does not start again: %s",
                            parties[i]->name, output);
-        int error = look_at(scene, parties[i], err);
+        int error = scene_look(parties[i], err);
         if (error)
             return error;
     }

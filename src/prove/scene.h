@@ -16,11 +16,12 @@
 #include <stdint.h>
 
 /* What both users get; storms go a little beyond and never further. */
-#define PROVE_DISK_MIB   128U
-#define PROVE_MEMORY_MIB 256U
-#define PROVE_PIDS       256U
-#define PROVE_IMAGE      "busybox"
-#define PROVE_PROGRAM    "/prove" /* where the attacker's program lies inside */
+#define PROVE_DISK_MIB    128U
+#define PROVE_MEMORY_MIB  256U
+#define PROVE_PIDS        256U
+#define PROVE_CONNECTIONS 256U
+#define PROVE_IMAGE       "busybox"
+#define PROVE_PROGRAM     "/prove" /* where the attacker's program lies inside */
 
 /* The client that the scene and the rows run. */
 extern const char scene_client[];
@@ -94,6 +95,25 @@ bool scene_intact(struct scene *scene, char *why, size_t size);
  */
 nodiscard int scene_croft(const struct party *party, const char *const *words, const void *input,
                           size_t input_size, char *output, size_t size);
+
+/** scene_croft_all() - the same without input; @output: all that it wrote */
+nodiscard int scene_croft_all(const struct party *party, const char *const *words, char *output,
+                              size_t size);
+
+/** scene_put_program() - puts this program into @party's machine, as PROVE_PROGRAM. Return: 0 done
+ */
+nodiscard int scene_put_program(const struct party *party);
+
+/** scene_look() - finds pid 1 of @party's machine and its root's host id, by a process that only
+ * stands there. Return: 0; outcome */
+nodiscard int scene_look(struct party *party, struct err *err);
+
+/** scene_guest_open() - one more user with a machine, as the two have, for one row. Return: 0;
+ * outcome (caller ends it with scene_guest_close(), however it went) */
+nodiscard int scene_guest_open(struct scene *scene, struct party *guest, struct err *err);
+
+/** scene_guest_close() - removes her with all that is hers */
+void scene_guest_close(struct party *guest);
 
 /** scene_account() - the ids of an account of this host. Return: 0; -ENOENT */
 nodiscard int scene_account(const char *name, uid_t *ret_uid, gid_t *ret_gid);
