@@ -44,8 +44,7 @@ int door_open(int *ret_sock, struct err *err)
 int door_order(struct order *order, uint32_t type, const char *what, const char *name,
                struct err *err)
 {
-    bool about_user =
-        type == ORDER_USER_ADD || type == ORDER_USER_SET || type == ORDER_USER_REMOVE;
+    bool about_user = type == ORDER_USER_ADD || type == ORDER_USER_SET || type == ORDER_USER_REMOVE;
 
     *order = (struct order){.version = ORDER_VERSION, .type = type};
     if (name == NULL)

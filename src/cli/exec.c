@@ -24,9 +24,9 @@
 #include "cli/option.h"
 #include "cli/say.h"
 
-#define HOME_MACHINE  "home"
-#define ENV_MAX       256
-#define DEFAULT_PATH  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define HOME_MACHINE "home"
+#define ENV_MAX      256
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* Of another user's croft-init makes the right one. */
 #define DEFAULT_HOME "HOME=/root"
 /* A login begins in its home directory where there is one, and is then exactly that shell. */

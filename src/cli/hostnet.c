@@ -116,7 +116,7 @@ void hostnet_resolvers(struct hostnet *net, const char *text, size_t size)
 {
     static const char key[] = "nameserver";
     struct lines lines = {text, size};
-    char line[LINE_SIZE];
+    char line[LINE_SIZE] = "";
 
     while (next_line(&lines, line)) {
         char *value = line + sizeof(key) - 1;
@@ -194,7 +194,7 @@ static bool read_proxy(const char *line, struct hostnet_proxy *proxy)
 size_t hostnet_proxies(const char *text, size_t size, struct hostnet_proxy *ret_proxy)
 {
     struct lines lines = {text, size};
-    char line[LINE_SIZE];
+    char line[LINE_SIZE] = "";
     size_t count = 0;
 
     while (count < HOSTNET_PROXIES_MAX && next_line(&lines, line)) {

@@ -138,7 +138,7 @@ static noreturn_fn void read_host(const struct passwd *account, int to)
 static int ask_child(struct hostnet *ret_net, struct err *err)
 {
     const struct passwd *account = getpwnam(ACCOUNT);
-    struct hostnet net;
+    struct hostnet net = {.left_out = 0};
     int ends[2];
     ssize_t size;
     pid_t pid;
@@ -169,7 +169,7 @@ static int ask_child(struct hostnet *ret_net, struct err *err)
 int network_tell(struct err *err)
 {
     struct door_reply reply;
-    struct hostnet net;
+    struct hostnet net = {.left_out = 0};
     struct order order;
     auto_close sock = -1;
     int r = ask_child(&net, err);
