@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 
 #include "base/str.h"
+#include "wire/image.h"
 
 #define WHITEOUT_PREFIX ".wh."
 #define WHITEOUT_LEN    (sizeof(WHITEOUT_PREFIX) - 1)
@@ -226,6 +227,10 @@ static int check_whiteout(const struct entry *entry, struct entry_plan *plan, st
     return 0;
 }
 
+/* Where the lower 32 of a file's capabilities stand, little endian; an instance has none above. */
+#define CAPABILITY_PERMITTED   4U
+#define CAPABILITY_INHERITABLE 8U
+
 static bool capability_check(const uint8_t *value, size_t size, uint8_t *ret_value,
                              size_t *ret_size)
 {
@@ -240,11 +245,17 @@ static bool capability_check(const uint8_t *value, size_t size, uint8_t *ret_val
     if (!right)
         return false;
     magic = VFS_CAP_REVISION_2 | (magic & VFS_CAP_FLAGS_EFFECTIVE);
-    memcpy(ret_value, value, XATTR_CAPS_SZ_2);
-    for (size_t i = 0; i < sizeof(magic); i++)
+    memset(ret_value, 0, XATTR_CAPS_SZ_2);
+    uint8_t permitted = 0;
+    for (size_t i = 0; i < sizeof(magic); i++) {
+        const uint8_t kept = (uint8_t)(IMAGE_FILE_CAPABILITIES >> (8 * i));
         ret_value[i] = (uint8_t)(magic >> (8 * i));
+        ret_value[CAPABILITY_PERMITTED + i] = value[CAPABILITY_PERMITTED + i] & kept;
+        ret_value[CAPABILITY_INHERITABLE + i] = value[CAPABILITY_INHERITABLE + i] & kept;
+        permitted |= ret_value[CAPABILITY_PERMITTED + i];
+    }
     *ret_size = XATTR_CAPS_SZ_2;
-    return true;
+    return permitted != 0;
 }
 
 static bool has_prefix(const char *text, const char *prefix)

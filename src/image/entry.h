@@ -83,7 +83,8 @@ nodiscard int entry_path_clean(const char *raw, char *clean, size_t size);
  * @ret_value: ENTRY_XATTR_MAX bytes
  *
  * Kept: user.* but user.overlay.*, and security.capability in its two newer forms. The root id
- * inside a capability is left out: the kernel puts the id of this user namespace there.
+ * inside a capability is left out: the kernel puts the id of this user namespace there; and so are
+ * capabilities that no instance has.
  * Return: true: keep, @ret_value and @ret_size are set
  */
 bool entry_xattr_check(const char *name, const void *value, size_t size, enum entry_kind kind,

@@ -22,6 +22,7 @@
 #include "linux/caps.h"
 #include "linux/path.h"
 #include "linux/pty.h"
+#include "wire/image.h"
 
 /*
  * What root of an instance may do. Each counts in her own user namespace only: over her ids, her
@@ -51,6 +52,9 @@
 #define IMAGE_CAPABILITIES                                                                         \
     (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) |                     \
      CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_SETFCAP))
+
+_Static_assert(INSTANCE_CAPABILITIES == IMAGE_FILE_CAPABILITIES,
+               "a file of an image is marked with what an instance has");
 
 #define IMAGE_MEMORY_MAX (512ULL * MIB)
 #define IMAGE_NOFILE     64U

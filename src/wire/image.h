@@ -17,6 +17,10 @@
 
 #define IMAGE_VERSION 1U
 
+/* What a file of an image may be marked with: the capabilities that an instance has
+ * (runtime/confine.c). Nobody could execute a file that is marked with another one. */
+#define IMAGE_FILE_CAPABILITIES 0x200405ffU
+
 enum image_report_type {
     IMAGE_PROGRESS = 1,
     IMAGE_DONE,

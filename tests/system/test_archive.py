@@ -155,10 +155,13 @@ def rooted():
     return Tar().add("etc", kind=tarfile.DIRTYPE).add("etc/passwd", b"root:x:0:0::/:/bin/sh\n")
 
 
-def capability(rootid=None):
-    """security.capability with cap_net_raw=ep, version 2 or 3."""
+NET_BIND_SERVICE, NET_RAW = 1 << 10, 1 << 13
+
+
+def capability(rootid=None, which=NET_BIND_SERVICE):
+    """security.capability with which=ep, version 2 or 3."""
     version = 0x02000001 if rootid is None else 0x03000001
-    value = struct.pack("<5I", version, 1 << 13, 0, 0, 0)
+    value = struct.pack("<5I", version, which, 0, 0, 0)
     return value if rootid is None else value + struct.pack("<I", rootid)
 
 
@@ -219,15 +222,25 @@ def test_everything_is_kept_that_should_be(tree):
     assert report.outcome == 0 and os.listdir(tree) == []
 
 
-@pytest.mark.parametrize("rootid", [None, 0, 5, 4294967295])
-def test_capabilities_mean_this_namespace(tree, rootid):
-    """Whatever root id the archive names: the kernel puts that of the user's namespace."""
-    value = capability(rootid)
+def marked(name, value):
+    """an archive with a file whose security.capability is value"""
     header = b"SCHILY.xattr.security.capability=" + value + b"\n"
     size = len(header) + 1
     size += len(str(size + len(str(size))))
-    data = with_pax(b"%d " % size + header, "ping", b"x")
-    assert run("unpack", tree, data).outcome == 0
+    return with_pax(b"%d " % size + header, name, b"x")
+
+
+def test_capabilities_that_no_instance_has_are_left_out(tree):
+    """nobody could execute a file with them: ping without NET_RAW finds another way"""
+    assert run("unpack", tree, marked("ping", capability(None, NET_RAW))).outcome == 0
+    with pytest.raises(OSError):
+        os.getxattr(f"{tree}/ping", "security.capability")
+
+
+@pytest.mark.parametrize("rootid", [None, 0, 5, 4294967295])
+def test_capabilities_mean_this_namespace(tree, rootid):
+    """Whatever root id the archive names: the kernel puts that of the user's namespace."""
+    assert run("unpack", tree, marked("ping", capability(rootid))).outcome == 0
     got = os.getxattr(f"{tree}/ping", "security.capability")
     assert len(got) == 24 and struct.unpack("<I", got[20:])[0] == ID_FIRST
 

@@ -228,7 +228,7 @@ static void attributes(void **state)
 /* The root id of a version 3 capability is a host id to the kernel: it must not survive. */
 static void a_capability_loses_its_root_id(void **state)
 {
-    uint8_t caps[XATTR_CAPS_SZ_3] = {0x01, 0x00, 0x00, 0x03, [20] = 0x39};
+    uint8_t caps[XATTR_CAPS_SZ_3] = {0x01, 0x00, 0x00, 0x03, [5] = 0x04, [20] = 0x39};
     uint8_t kept[ENTRY_XATTR_MAX];
     size_t size = 0;
 
@@ -238,11 +238,28 @@ static void a_capability_loses_its_root_id(void **state)
     assert_int_equal(size, XATTR_CAPS_SZ_2);
     assert_int_equal(kept[3], 0x02);
     assert_int_equal(kept[0], 0x01);
+    assert_int_equal(kept[5], 0x04); /* NET_BIND_SERVICE */
     assert_false(keeps("security.capability", caps, sizeof(caps), ENTRY_DIRECTORY));
     assert_false(keeps("security.capability", caps, XATTR_CAPS_SZ_2, ENTRY_FILE));
     assert_false(keeps("security.capability", caps, sizeof(caps) - 1, ENTRY_FILE));
     caps[3] = 0x01;
     assert_false(keeps("security.capability", caps, sizeof(caps), ENTRY_FILE));
+}
+
+/* ping with NET_RAW, which no instance has: nobody could execute it. */
+static void a_capability_that_no_instance_has_is_left_out(void **state)
+{
+    uint8_t caps[XATTR_CAPS_SZ_2] = {0x01, 0x00, 0x00, 0x02, [5] = 0x20, [12] = 0xff};
+    uint8_t kept[ENTRY_XATTR_MAX];
+    size_t size = 0;
+
+    (void)state;
+    assert_false(keeps("security.capability", caps, sizeof(caps), ENTRY_FILE));
+    caps[5] = 0x24;
+    assert_true(
+        entry_xattr_check("security.capability", caps, sizeof(caps), ENTRY_FILE, kept, &size));
+    assert_int_equal(kept[5], 0x04);
+    assert_int_equal(kept[12], 0);
 }
 
 int main(void)
@@ -257,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_name_cannot_move_the_cursor),
         cmocka_unit_test(attributes),
         cmocka_unit_test(a_capability_loses_its_root_id),
+        cmocka_unit_test(a_capability_that_no_instance_has_is_left_out),
     };
 
     return cmocka_run_group_tests_name("entry", tests, NULL, NULL);
