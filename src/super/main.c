@@ -40,7 +40,9 @@
 #include "linux/staging.h"
 #include "super/super.h"
 
-#define LISTEN_BACKLOG 512
+/* Few: who comes after a flood of hurried clients waits behind as many as stand here, and the rest
+ * of the flood waits in connect(2) with everybody else, first come first served. */
+#define LISTEN_BACKLOG 16
 /* The out-of-memory killer takes nearly everybody before the daemons that hold the walls. */
 #define OOM_SCORE_ADJ "-900"
 
