@@ -28,7 +28,8 @@ struct collected {
 };
 
 static void collect_users(struct collected *collected, const struct state *state);
-static void collect_slot(struct collected *collected, const struct state *state, uint32_t slot);
+static void collect_slot(struct collected *collected, const struct state *state, uint32_t slot,
+                         bool ended);
 static void collect(struct collected *collected, const struct bundle *bundle);
 static enum set_id service_set(const struct net_target *target);
 static struct bundle bundle_user(const struct told_user *user);
@@ -67,7 +68,24 @@ int apply_slot_gone(struct netlink *netfilter, const struct state *state, uint32
 {
     const struct bundle none = {.count = 0};
     const struct bundle old = bundle_slot(state, slot);
-    return bundle_replace(netfilter, &old, &none);
+    struct collected collected[SET_COUNT] = {{.count = 0}};
+    auto_batch batch;
+
+    collect_slot(collected, state, slot, true);
+    netlink_batch_start(&batch, netfilter, true);
+    for (enum set_id set = 0; set < SET_COUNT; set++) {
+        elements_delete(&batch, set, collected[set].elements, collected[set].count);
+        free(collected[set].elements);
+    }
+    int rc = netlink_commit(&batch);
+    if (rc != -ENOENT)
+        return rc;
+    /* The time of one was over. */
+    rc = bundle_replace(netfilter, &old, &none);
+    for (const struct told_grant *grant = state->slots[slot].grants; grant != NULL && rc == 0;
+         grant = grant->next)
+        rc = apply_grant_gone(netfilter, state, grant);
+    return rc;
 }
 
 int apply_grant(struct netlink *netfilter, const struct state *state,
@@ -92,7 +110,7 @@ int apply_service(struct netlink *netfilter, const struct net_target *target)
     auto_batch batch;
 
     netlink_batch_start(&batch, netfilter, true);
-    element_add(&batch, service_set(target), &element);
+    elements_add(&batch, service_set(target), &element, 1);
     return netlink_commit(&batch);
 }
 
@@ -110,7 +128,7 @@ int apply_all(struct netlink *netfilter, const struct state *state)
     collect_users(collected, state);
     for (uint32_t slot = NET_SLOT_FIRST; slot <= NET_SLOT_LAST; slot++)
         if (state->slots[slot].uid != 0)
-            collect_slot(collected, state, slot);
+            collect_slot(collected, state, slot, false);
     netlink_batch_start(&batch, netfilter, true);
     for (size_t i = 0; i < ARRAY_LEN(told); i++) {
         struct collected *one = &collected[told[i]];
@@ -134,7 +152,9 @@ static void collect_users(struct collected *collected, const struct state *state
     }
 }
 
-static void collect_slot(struct collected *collected, const struct state *state, uint32_t slot)
+/* @ended: with grants whose time is over */
+static void collect_slot(struct collected *collected, const struct state *state, uint32_t slot,
+                         bool ended)
 {
     const struct bundle bundle = bundle_slot(state, slot);
     const struct told_grant *grant = state->slots[slot].grants;
@@ -142,7 +162,7 @@ static void collect_slot(struct collected *collected, const struct state *state,
     collect(collected, &bundle);
     for (; grant != NULL; grant = grant->next) {
         const struct bundle opened = bundle_grant(state, grant);
-        if (grant->end_boot_ns == 0 || grant->end_boot_ns > clock_boot_ns())
+        if (ended || grant->end_boot_ns == 0 || grant->end_boot_ns > clock_boot_ns())
             collect(collected, &opened);
     }
 }
@@ -233,13 +253,13 @@ static void bundle_put(struct bundle *bundle, enum set_id set, struct element el
 static void bundle_add(struct netlink_batch *batch, const struct bundle *bundle)
 {
     for (size_t i = 0; i < bundle->count; i++)
-        element_add(batch, bundle->set[i], &bundle->element[i]);
+        elements_add(batch, bundle->set[i], &bundle->element[i], 1);
 }
 
 static void bundle_delete(struct netlink_batch *batch, const struct bundle *bundle)
 {
     for (size_t i = 0; i < bundle->count; i++)
-        element_delete(batch, bundle->set[i], &bundle->element[i]);
+        elements_delete(batch, bundle->set[i], &bundle->element[i], 1);
 }
 
 /* When one of those to be deleted is gone already (its time was over), nothing of the transaction
@@ -258,7 +278,7 @@ static int bundle_replace(struct netlink *netfilter, const struct bundle *before
     for (size_t i = 0; i < before->count; i++) {
         auto_batch one;
         netlink_batch_start(&one, netfilter, true);
-        element_delete(&one, before->set[i], &before->element[i]);
+        elements_delete(&one, before->set[i], &before->element[i], 1);
         rc = netlink_commit(&one);
         if (rc < 0 && rc != -ENOENT)
             return rc;

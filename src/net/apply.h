@@ -17,7 +17,8 @@ nodiscard int apply_user(struct netlink *netfilter, const struct told_user *user
 /** apply_user_gone() - Return: 0; -errno */
 nodiscard int apply_user_gone(struct netlink *netfilter, const struct told_user *user);
 
-/** apply_slot() - who owns it; apply_slot_gone() - nobody any more. Return: 0; -errno */
+/** apply_slot() - who owns it; apply_slot_gone() - nobody any more, and its grants are over.
+ * Return: 0; -errno */
 nodiscard int apply_slot(struct netlink *netfilter, const struct state *state, uint32_t slot);
 nodiscard int apply_slot_gone(struct netlink *netfilter, const struct state *state, uint32_t slot);
 

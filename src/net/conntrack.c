@@ -126,8 +126,10 @@ static void put_filter(struct nlmsghdr *message, const struct search *search, ui
     mnl_attr_nest_end(message, proto);
     mnl_attr_nest_end(message, tuple);
     struct nlattr *filter = mnl_attr_nest_start(message, CTA_FILTER);
+    /* Of IPv6 addresses the kernel (5.8 to 6.18 at least) leaves out those that are equal. */
     mnl_attr_put_u32(message, CTA_FILTER_ORIG_FLAGS,
-                     FILTER_DESTINATION_ADDRESS | FILTER_PROTOCOL | FILTER_DESTINATION_PORT);
+                     (family == AF_INET ? FILTER_DESTINATION_ADDRESS : 0) | FILTER_PROTOCOL |
+                         FILTER_DESTINATION_PORT);
     mnl_attr_nest_end(message, filter);
 }
 

@@ -15,6 +15,8 @@
 #define ELEMENT_BYTES_MAX 512U
 /* How much of a second's packets may come at one time. */
 #define BURST_PART 4U
+/* Two of the largest packets: the kernel itself adds a second's worth. */
+#define BURST_BYTES (128U * 1024U)
 
 enum set_limit {
     LIMIT_NONE = 0,
@@ -52,6 +54,8 @@ static const struct set {
 
 static struct nlmsghdr *begin(struct netlink_batch *batch, uint16_t type, uint16_t flags,
                               enum set_id set);
+static void put_all(struct netlink_batch *batch, uint16_t type, enum set_id set,
+                    const struct element *elements, size_t count);
 static void put_element(struct nlmsghdr *message, enum set_id set, const struct element *element,
                         bool whole);
 static void put_limits(struct nlmsghdr *message, enum set_limit limit,
@@ -61,32 +65,16 @@ static int on_found(const struct nlmsghdr *message, void *data);
 static int on_counted(const struct nlmsghdr *message, void *data);
 static size_t put_field(struct element *element, size_t used, const void *bytes, size_t size);
 
-void element_add(struct netlink_batch *batch, enum set_id set, const struct element *element)
-{
-    elements_add(batch, set, element, 1);
-}
-
 void elements_add(struct netlink_batch *batch, enum set_id set, const struct element *elements,
                   size_t count)
 {
-    for (size_t i = 0; i < count;) {
-        struct nlmsghdr *message = begin(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set);
-        struct nlattr *list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
-        while (i < count && message->nlmsg_len + ELEMENT_BYTES_MAX < NETLINK_MESSAGE_MAX)
-            put_element(message, set, &elements[i++], true);
-        mnl_attr_nest_end(message, list);
-        netlink_message_end(batch, message);
-    }
+    put_all(batch, NFT_MSG_NEWSETELEM, set, elements, count);
 }
 
-void element_delete(struct netlink_batch *batch, enum set_id set, const struct element *element)
+void elements_delete(struct netlink_batch *batch, enum set_id set, const struct element *elements,
+                     size_t count)
 {
-    struct nlmsghdr *message = begin(batch, NFT_MSG_DELSETELEM, 0, set);
-    struct nlattr *list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
-
-    put_element(message, set, element, false);
-    mnl_attr_nest_end(message, list);
-    netlink_message_end(batch, message);
+    put_all(batch, NFT_MSG_DELSETELEM, set, elements, count);
 }
 
 void elements_flush(struct netlink_batch *batch, enum set_id set)
@@ -207,6 +195,21 @@ static struct nlmsghdr *begin(struct netlink_batch *batch, uint16_t type, uint16
     return message;
 }
 
+static void put_all(struct netlink_batch *batch, uint16_t type, enum set_id set,
+                    const struct element *elements, size_t count)
+{
+    const bool new = type == NFT_MSG_NEWSETELEM;
+
+    for (size_t i = 0; i < count;) {
+        struct nlmsghdr *message = begin(batch, type, new ? NLM_F_CREATE : 0, set);
+        struct nlattr *list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+        while (i < count && message->nlmsg_len + ELEMENT_BYTES_MAX < NETLINK_MESSAGE_MAX)
+            put_element(message, set, &elements[i++], new);
+        mnl_attr_nest_end(message, list);
+        netlink_message_end(batch, message);
+    }
+}
+
 /* @whole: with what it has beside its key, as for a new one. */
 static void put_element(struct nlmsghdr *message, enum set_id set, const struct element *element,
                         bool whole)
@@ -265,10 +268,10 @@ static void put_limits(struct nlmsghdr *message, enum set_limit limit,
     }
 }
 
-/* Matches while under @rate. Of bytes the kernel itself lets a second's worth come at one time. */
+/* Matches while under @rate. */
 static void put_rate(struct nlmsghdr *message, uint64_t rate, uint32_t type)
 {
-    const uint64_t burst = type == NFT_LIMIT_PKTS ? rate / BURST_PART + 1 : 0;
+    const uint64_t burst = type == NFT_LIMIT_PKTS ? rate / BURST_PART + 1 : BURST_BYTES;
 
     mnl_attr_put_strz(message, NFTA_EXPR_NAME, "limit");
     struct nlattr *data = mnl_attr_nest_start(message, NFTA_EXPR_DATA);

@@ -62,15 +62,11 @@ struct element_found {
     uint64_t expires_ms;
 };
 
-/** element_add() / element_delete() - puts it into @batch */
-void element_add(struct netlink_batch *batch, enum set_id set, const struct element *element);
-void element_delete(struct netlink_batch *batch, enum set_id set, const struct element *element);
-
-/**
- * elements_add() - adds @count elements with as few messages as they take
- */
+/** elements_add() / elements_delete() - @count of them, with as few messages as they take */
 void elements_add(struct netlink_batch *batch, enum set_id set, const struct element *elements,
                   size_t count);
+void elements_delete(struct netlink_batch *batch, enum set_id set, const struct element *elements,
+                     size_t count);
 
 /** elements_flush() - empties @set */
 void elements_flush(struct netlink_batch *batch, enum set_id set);

@@ -30,7 +30,6 @@ static void on_retire(void *data);
 static void retire(struct net *net);
 static int retire_now(struct net *net);
 static struct told_grant told_grant(const struct net_request *request);
-static int drop_grants(struct net *net, uint32_t slot);
 
 static int serve_user(struct net *net, const struct net_request *request, int fd,
                       struct net_reply *reply)
@@ -118,16 +117,16 @@ static int serve_link_gone(struct net *net, const struct net_request *request, i
                            struct net_reply *reply)
 {
     struct told_slot *slot = &net->state.slots[request->slot];
-    int rc = drop_grants(net, request->slot);
     (void)fd;
     (void)reply;
 
     if (slot->uid == 0)
-        return rc;
-    if (rc == 0 && net->synced)
-        rc = apply_slot_gone(&net->netfilter, &net->state, request->slot);
+        return 0;
+    int rc = net->synced ? apply_slot_gone(&net->netfilter, &net->state, request->slot) : 0;
     if (rc < 0)
         return rc;
+    while (slot->grants != NULL)
+        state_grant_forget(&net->state, slot->grants);
     slot->uid = 0;
     slot->retired = true;
     if (!net->retire.armed)
@@ -336,18 +335,4 @@ static struct told_grant told_grant(const struct net_request *request)
         .end_boot_ns =
             request->timeout_ms == 0 ? 0 : clock_boot_ns() + request->timeout_ms * NS_PER_MS,
     };
-}
-
-static int drop_grants(struct net *net, uint32_t slot)
-{
-    const struct told_slot *told = &net->state.slots[slot];
-
-    while (told->grants != NULL) {
-        const struct told_grant grant = *told->grants;
-        int rc = net->synced ? apply_grant_gone(&net->netfilter, &net->state, &grant) : 0;
-        if (rc < 0)
-            return rc;
-        state_grant_forget(&net->state, &grant);
-    }
-    return 0;
 }

@@ -71,9 +71,9 @@ int sysctls_apply(struct netlink *netfilter, const struct sysctls *sysctls)
     netlink_batch_start(&batch, netfilter, true);
     elements_flush(&batch, SET_ONLY_MACHINES);
     if (sysctls->forward4.changed)
-        element_add(&batch, SET_ONLY_MACHINES, &ipv4);
+        elements_add(&batch, SET_ONLY_MACHINES, &ipv4, 1);
     if (sysctls->forward6.changed)
-        element_add(&batch, SET_ONLY_MACHINES, &ipv6);
+        elements_add(&batch, SET_ONLY_MACHINES, &ipv6, 1);
     return netlink_commit(&batch);
 }
 

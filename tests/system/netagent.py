@@ -36,9 +36,9 @@ def bound(kind, to, source, sport):
     sock = socket.socket(family(to), kind)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if source:
-        # 15: IP_FREEBIND, which IPv6 takes by another number
-        sock.setsockopt(*((socket.IPPROTO_IP, 15) if family(to) == socket.AF_INET
-                          else (41, 78)), 1)
+        # IP_TRANSPARENT, IPV6_TRANSPARENT: an address that is nobody's here, and is sent with
+        sock.setsockopt(*((socket.IPPROTO_IP, 19) if family(to) == socket.AF_INET
+                          else (socket.IPPROTO_IPV6, 75)), 1)
     if source or sport:
         sock.bind((source or ("::" if family(to) == socket.AF_INET6 else "0.0.0.0"), sport))
     return sock

@@ -76,7 +76,7 @@ class Net:
             f" && exec setpriv --reuid {UID} --regid {UID} --clear-groups"
             " --inh-caps=-all,+net_admin --ambient-caps=-all,+net_admin"
             f" --bounding-set=-all,+net_admin {where}/croft-net 3<&{theirs.fileno()}")
-        self.process = subprocess.Popen(["ip", "netns", "exec", ns, "sh", "-c", script],
+        self.process = subprocess.Popen(["ip", "netns", "exec", ns, "bash", "-c", script],
                                         pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
         theirs.close()
 
@@ -96,7 +96,10 @@ class Net:
                                *struct.unpack("=I16s", PREFIX), 0)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))] if fd else []
         self.channel.sendmsg([request], rights)
-        answer = self.channel.recv(4096)
+        try:
+            answer = self.channel.recv(4096)
+        except ConnectionResetError:
+            answer = b""
         if not answer:
             raise EOFError("croft-net ended: " + self.process.stderr.read().decode())
         fields = REPLY.unpack(answer)
@@ -209,6 +212,8 @@ class World:
 
     def wire(self):
         host, world = self.host, self.world
+        # Not the kernel's own look at sources, which a host may have or not: links that come inherit it.
+        host.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0")
         host.ip("link", "add", "up0", "type", "veth", "peer", "up0", "netns", world.ns)
         # Addresses are there at once, without the kernel looking for doubles.
         for space, four, six in ((host, HOST[4], HOST[6]), (world, "203.0.113.1", "2001:db8:1::1")):
@@ -216,7 +221,8 @@ class World:
             space.ip("addr", "add", f"{four}/24", "dev", "up0")
             space.ip("addr", "add", f"{six}/64", "dev", "up0", "nodad")
         # The kernel says "refused" to one address six times at once and then once a second.
-        host.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
+        host.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0",
+                 "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
         host.ip("route", "add", "default", "via", "203.0.113.1")
         host.ip("route", "add", "default", "via", "2001:db8:1::1")
         for where in (NEIGHBOUR, PRIVATE, INTERNET, METADATA):
@@ -224,7 +230,8 @@ class World:
             world.ip("addr", "add", f"{where[6]}/128", "dev", "lo", "nodad")
         # The neighbour lives on the wire.
         world.run("sysctl", "-qw", "net.ipv6.conf.all.proxy_ndp=1", "net.ipv6.conf.up0.proxy_ndp=1",
-                  "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+                  "net.ipv6.neigh.up0.proxy_delay=0", "net.ipv4.ip_forward=1",
+                  "net.ipv6.conf.all.forwarding=1")
         world.ip("neigh", "add", "proxy", NEIGHBOUR[6], "dev", "up0")
         # So that it could reach a machine, were there no wall.
         world.ip("route", "add", f"{NET4}/16", "via", HOST[4])
