@@ -24,6 +24,8 @@
 #include "monitor/users.h"
 #include "wire/addresses.h"
 
+#define ENTRIES_BATCH 128U
+
 static int open_file(struct monitor *monitor);
 static int write_head(const struct monitor *monitor, uint32_t last);
 static int write_entry(const struct monitor *monitor, uint32_t slot,
@@ -137,20 +139,24 @@ static int write_entry(const struct monitor *monitor, uint32_t slot,
 /* What belongs to no instance that the records know is free again. */
 static void read_entries(struct monitor *monitor)
 {
+    static struct addresses_entry entries[ENTRIES_BATCH];
     const struct addresses_entry nobody = {0};
-    struct addresses_entry entry;
+    size_t count;
 
-    for (uint32_t slot = NET_SLOT_FIRST; slot <= NET_SLOT_LAST; slot++) {
-        ssize_t got =
-            pread(monitor->addresses.fd, &entry, sizeof(entry), (off_t)(slot * sizeof(entry)));
-        if (got != (ssize_t)sizeof(entry))
+    for (uint32_t first = 0; first <= NET_SLOT_LAST; first += (uint32_t)count) {
+        ssize_t got = pread(monitor->addresses.fd, entries, sizeof(entries),
+                            (off_t)(first * sizeof(entries[0])));
+        count = got < 0 ? 0 : (size_t)got / sizeof(entries[0]);
+        if (count == 0)
             return; /* the end: none above was ever given */
-        if (entry.uid == 0)
-            continue;
-        if (belongs(monitor, slot, &entry))
-            set_taken(&monitor->addresses, slot, true);
-        else if (write_entry(monitor, slot, &nobody) < 0)
-            log_line(LOG_LEVEL_WARNING, "the entry of address %u stays", slot);
+        for (uint32_t i = first == 0 ? NET_SLOT_FIRST : 0; i < count; i++) {
+            if (entries[i].uid == 0)
+                continue;
+            if (belongs(monitor, first + i, &entries[i]))
+                set_taken(&monitor->addresses, first + i, true);
+            else if (write_entry(monitor, first + i, &nobody) < 0)
+                log_line(LOG_LEVEL_WARNING, "the entry of address %u stays", first + i);
+        }
     }
 }
 

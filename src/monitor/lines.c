@@ -6,7 +6,8 @@
  * The file itself says what stands in it, so that a monitor that was restarted goes on where the
  * last one was killed. To put a line where none stands: everything but its first byte, then the
  * first byte. To take one away: '#' as its first byte. A reader who has seen the first byte of a
- * line that stands finds the rest of it, for it was there before.
+ * line that stands finds the rest of it, for it was there before. What is appended needs no such
+ * care: the kernel copies first and moves the end of the file after it.
  *
  * A place is used again only for want of others: at the end of the file as long as it is short, and
  * then where a line was taken away. A reader would have to stand still within one line from before
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -34,6 +36,7 @@ static int compare(const void *a, const void *b);
 static const char *find(const struct lines *sorted, const char *line);
 static int read_file(int fd, struct lines *ret_old);
 static int take_away(int fd, const struct lines *old, const struct lines *wanted);
+static int append(int fd, size_t place, const struct lines *more);
 static int put(int fd, size_t place, const char *line);
 
 void lines_free(struct lines *lines)
@@ -62,6 +65,7 @@ int lines_write(int fd, struct lines *lines)
 {
     auto_lines old = {.text = NULL};
     auto_lines standing = {.text = NULL};
+    auto_lines more = {.text = NULL};
 
     if (lines->count > 0)
         qsort(lines->text, lines->count, LINE_SIZE, compare);
@@ -80,9 +84,12 @@ int lines_write(int fd, struct lines *lines)
             continue;
         while (place < old.count && old.text[place * LINE_SIZE] != GONE)
             place++;
-        rc = put(fd, place++, line);
+        if (place < old.count)
+            rc = put(fd, place++, line);
+        else
+            memcpy(line_new(&more), line, LINE_SIZE);
     }
-    return rc;
+    return rc == 0 ? append(fd, old.count, &more) : rc;
 }
 
 /* Room for one more, whose bytes the caller sets. */
@@ -111,16 +118,17 @@ static int compare(const void *a, const void *b)
  */
 static int read_file(int fd, struct lines *ret_old)
 {
-    char line[LINE_SIZE];
+    struct stat found;
 
-    for (;;) {
-        ssize_t got = pread(fd, line, sizeof(line), (off_t)(ret_old->count * LINE_SIZE));
-        if (got < 0)
-            return -errno;
-        if (got < (ssize_t)sizeof(line))
-            return 0;
-        memcpy(line_new(ret_old), line, sizeof(line));
-    }
+    if (fstat(fd, &found) < 0)
+        return -errno;
+    ret_old->room = (size_t)found.st_size / LINE_SIZE + 1;
+    ret_old->text = mem_grow(ret_old->text, ret_old->room, LINE_SIZE);
+    ssize_t got = pread(fd, ret_old->text, ret_old->room * LINE_SIZE, 0);
+    if (got < 0)
+        return -errno;
+    ret_old->count = (size_t)got / LINE_SIZE;
+    return 0;
 }
 
 static int take_away(int fd, const struct lines *old, const struct lines *wanted)
@@ -136,6 +144,16 @@ static int take_away(int fd, const struct lines *old, const struct lines *wanted
         line[0] = GONE;
     }
     return 0;
+}
+
+static int append(int fd, size_t place, const struct lines *more)
+{
+    const size_t size = more->count * LINE_SIZE;
+
+    if (size == 0)
+        return 0;
+    ssize_t written = pwrite(fd, more->text, size, (off_t)(place * LINE_SIZE));
+    return written == (ssize_t)size ? 0 : written < 0 ? -errno : -EIO;
 }
 
 static int put(int fd, size_t place, const char *line)

@@ -30,6 +30,34 @@ static void a_new_user_gets_the_defaults(void **state)
     assert_int_equal(limits.disk_bytes % 4096, 0);
     assert_int_equal(limits.inodes, limits.disk_bytes / 16384);
     assert_int_equal(limits.cpu_milli, 0);
+    assert_int_equal(limits.net_bytes_per_s, 0);
+    assert_int_equal(limits.net_packets_per_s, DEFAULT_NET_PACKETS);
+    assert_int_equal(limits.net_connections, DEFAULT_NET_CONNECTIONS);
+    assert_int_equal(limits.lan, 0);
+}
+
+static void each_limit_of_the_network_is_set_alone(void **state)
+{
+    const struct user_limits now = {.memory_bytes = GIB,
+                                    .pids = 100,
+                                    .net_bytes_per_s = MIB,
+                                    .net_packets_per_s = 5000,
+                                    .net_connections = 100,
+                                    .lan = 1};
+    const struct user_limits asked = {
+        .net_bytes_per_s = 2 * MIB, .net_packets_per_s = 6000, .net_connections = 200, .lan = 0};
+    const uint32_t fields[] = {USER_NET, USER_PACKETS, USER_CONNECTIONS, USER_LAN};
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        struct user_limits limits = {0};
+        assert_int_equal(envelope_decide(&host, fields[i], &asked, &now, &limits, &err), 0);
+        assert_int_equal(limits.net_bytes_per_s, i == 0 ? 2 * MIB : MIB);
+        assert_int_equal(limits.net_packets_per_s, i == 1 ? 6000 : 5000);
+        assert_int_equal(limits.net_connections, i == 2 ? 200 : 100);
+        assert_int_equal(limits.lan, i == 3 ? 0 : 1);
+    }
 }
 
 static void a_small_host_gives_a_quarter(void **state)
@@ -130,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_user_gets_the_defaults),
+        cmocka_unit_test(each_limit_of_the_network_is_set_alone),
         cmocka_unit_test(a_small_host_gives_a_quarter),
         cmocka_unit_test(what_is_not_given_stays),
         cmocka_unit_test(what_does_not_fit_is_refused_with_its_numbers),
