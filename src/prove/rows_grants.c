@@ -467,6 +467,8 @@ static void perform_flood(struct scene *scene, struct trial *trial, const char *
     attack_end(&trial->live);
     if (!give_limited(scene, trial, connections, rate))
         return;
+    /* Whatever counts may have been cleared away while there was nothing to count. */
+    (void)usleep(IDLE_US);
     trial->attack = trial->control;
     if (scene->unwalled || flows(&scene->attacker, &trial->attack, &trial->live))
         judge_flows(scene, trial, limit, whose);
