@@ -34,8 +34,8 @@ nodiscard int path_open_xdev(int dir, const char *name, int flags);
  * -errno */
 nodiscard int path_create(int dir, const char *name, int flags, mode_t mode);
 
-/** path_temporary() - an empty file without a name in @dir, for reading and writing; it is gone with
- * its last descriptor. Return: descriptor (caller owns); -errno */
+/** path_temporary() - an empty file without a name in @dir, for reading and writing; it is gone
+ * with its last descriptor. Return: descriptor (caller owns); -errno */
 nodiscard int path_temporary(int dir);
 
 /** path_mkdir() - makes one directory; @name is one component. -EEXIST is a failure. Return: 0;

@@ -49,8 +49,8 @@ struct monitor {
     pid_t croftd_pid;
     uint64_t started_boot_ns;
     uint8_t boot_id[BOOT_ID_SIZE]; /* of this boot, as the kernel names it */
-    uint32_t without; /* enum ablate bits of the test build, else 0 */
-    bool stopping;    /* `croft host stop` was ordered: nothing new begins */
+    uint32_t without;              /* enum ablate bits of the test build, else 0 */
+    bool stopping;                 /* `croft host stop` was ordered: nothing new begins */
     bool starting_wanted;
     struct loop_timer start_timer;
     struct loop_timer disk_timer;

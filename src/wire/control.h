@@ -10,8 +10,9 @@
  *   Info   {"name"}                    -> {"machine": MACHINE}
  *   Images {}                          -> {"images": [{"name","digest","bytes","created"}]}
  *   Users  {}                          -> {"users": [USER...]}   (an admin: all; else herself)
- *   Plan   {"kind": "machine"|"job", "image", "name"?, "command": [..]?, "entrypoint"?, "env": [..]?,
- *           "user"?, "workdir"?, "tty"?, "stdin"?, "remove"?, "offline"?, "memory"?, "pids"?, "cpu_milli"?}
+ *   Plan   {"kind": "machine"|"job", "image", "name"?, "command": [..]?, "entrypoint"?, "env":
+ * [..]?, "user"?, "workdir"?, "tty"?, "stdin"?, "remove"?, "offline"?, "memory"?, "pids"?,
+ * "cpu_milli"?}
  *                                      -> {"plan": base64 of a struct plan, "name"}
  *           an admin may give "owner": "_build"
  *   Status {}                          -> {"users": n, "machines": n, "running": n,

@@ -20,7 +20,7 @@ enum event_type {
     EVENT_INSTANCE, /* made, started, stopped, ended */
     EVENT_INSTANCE_GONE,
     EVENT_SYNCED,
-    EVENT_DISK, /* now and then: what a user's disk holds */
+    EVENT_DISK,         /* now and then: what a user's disk holds */
     EVENT_IMAGE_CONFIG, /* after EVENT_IMAGE; followed by a struct image_config */
 };
 

@@ -3,9 +3,10 @@
  * image - what croft-image says on its descriptor 1 (a pipe or socket pair of the monitor's)
  *
  * Any number of IMAGE_PROGRESS reports, at most one per IMAGE_PROGRESS_MS, at most one IMAGE_CONFIG
- * (of an OCI or docker archive), then exactly one IMAGE_DONE. End of file without IMAGE_DONE: it was killed (CPU, memory). A report is shorter
- * than PIPE_BUF, so it always arrives whole. The monitor believes the digest (it is made by the
- * half that parses nothing) and shows text; the numbers are for people.
+ * (of an OCI or docker archive), then exactly one IMAGE_DONE. End of file without IMAGE_DONE: it
+ * was killed (CPU, memory). A report is shorter than PIPE_BUF, so it always arrives whole. The
+ * monitor believes the digest (it is made by the half that parses nothing) and shows text; the
+ * numbers are for people.
  */
 #ifndef CROFT_WIRE_IMAGE_H
 #define CROFT_WIRE_IMAGE_H

@@ -92,16 +92,16 @@ _Static_assert(sizeof(struct net_request) == 112, "wire layout");
 /* Which rule decides; `croft why` says it in words. */
 enum net_rule {
     NET_RULE_NONE = 0,
-    NET_RULE_GRANT,     /* open: a grant's element is there */
-    NET_RULE_OWN,       /* open: both machines are hers */
-    NET_RULE_SERVICE,   /* open: a service of the host's for everybody */
-    NET_RULE_INTERNET,  /* open: beyond the host's own subnets */
-    NET_RULE_LAN,       /* open: the admin allowed her the host's own subnets */
-    NET_RULE_NO_GRANT,  /* closed: another user's machine, or none, without a grant */
-    NET_RULE_NO_LAN,    /* closed: the host's own subnets and private ones */
-    NET_RULE_HOST,      /* closed: an address of the host itself */
-    NET_RULE_NEVER,     /* closed to all: metadata, multicast, loopback, reserved */
-    NET_RULE_NO_TABLE,  /* closed: the table is not there; links are down */
+    NET_RULE_GRANT,    /* open: a grant's element is there */
+    NET_RULE_OWN,      /* open: both machines are hers */
+    NET_RULE_SERVICE,  /* open: a service of the host's for everybody */
+    NET_RULE_INTERNET, /* open: beyond the host's own subnets */
+    NET_RULE_LAN,      /* open: the admin allowed her the host's own subnets */
+    NET_RULE_NO_GRANT, /* closed: another user's machine, or none, without a grant */
+    NET_RULE_NO_LAN,   /* closed: the host's own subnets and private ones */
+    NET_RULE_HOST,     /* closed: an address of the host itself */
+    NET_RULE_NEVER,    /* closed to all: metadata, multicast, loopback, reserved */
+    NET_RULE_NO_TABLE, /* closed: the table is not there; links are down */
     NET_RULE_COUNT
 };
 
@@ -111,7 +111,7 @@ struct net_counts {
     uint32_t members; /* elements of @members4 */
     uint32_t grants;  /* elements of @grants4 */
     uint32_t users;   /* elements of @user_out */
-    uint32_t rules;   /* rules of the table; another number than after loading: somebody changed it */
+    uint32_t rules; /* rules of the table; another number than after loading: somebody changed it */
     uint32_t reserved;
 };
 

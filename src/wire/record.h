@@ -28,8 +28,8 @@ enum record_type {
     RECORD_STOP,
     RECORD_REMOVE,
     RECORD_EXEC,         /* payload: the first bytes of the command's strings */
-    RECORD_IMAGE_IMPORT, /* payload of the outcome: the layer's SHA-256, struct image_config; number:
-                            entries, bytes */
+    RECORD_IMAGE_IMPORT, /* payload of the outcome: the layer's SHA-256, struct image_config;
+                            number: entries, bytes */
     RECORD_IMAGE_REMOVE,
     RECORD_ENDED, /* an instance ended: number: enum record_ended */
     RECORD_LOGIN,

@@ -17,8 +17,8 @@
 enum spawn_type {
     SPAWN_RUNTIME = 1, /* fd: its channel; starts in the staging mount namespace */
     SPAWN_SETUP,       /* fd: its channel */
-    SPAWN_LOOK,      /* fd: its channel; a croft-net of its own that answers one NET_LOOK and ends */
-    SPAWN_END,         /* stop croftd, the monitor and super itself: `croft host stop` */
+    SPAWN_LOOK, /* fd: its channel; a croft-net of its own that answers one NET_LOOK and ends */
+    SPAWN_END,  /* stop croftd, the monitor and super itself: `croft host stop` */
 };
 
 struct spawn {
