@@ -122,7 +122,8 @@ int routes_apply(struct netlink *netfilter, const struct routes *routes)
 
 bool routes_concerned(const struct nlmsghdr *message, const struct net_prefix *prefix)
 {
-    if (message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE)
+    if ((message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE) ||
+        mnl_nlmsg_get_payload_len(message) < sizeof(struct rtmsg))
         return false;
     const struct found_route route = route_of(message);
     return is_subnet(&route, prefix);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* programs - the only place in Croft that executes a program of the host */
+/* programs - executes programs of the host; beside croft-net, which runs nft, nothing else does */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

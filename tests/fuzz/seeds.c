@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "sample.h"
+#include "wire/net.h"
 
 static int seed_write(const char *corpus, const char *target, const char *name, uint8_t first,
                       const struct sample *sample)
@@ -130,6 +131,29 @@ static int seed_grants(const char *corpus)
     return failed;
 }
 
+static int seed_net(const char *corpus)
+{
+    static struct sample sample;
+    struct net_request request = {.version = NET_VERSION,
+                                  .uid = 1001,
+                                  .slot = NET_SLOT_FIRST,
+                                  .protocol = 6,
+                                  .port = 80,
+                                  .prefix = {.ipv4 = NETWORK_IPV4, .ipv6 = {0xfd}}};
+    char name[16];
+    int failed = 0;
+
+    request.target.protocol = 17;
+    sample.size = sizeof(request);
+    for (request.type = 1; request.type < NET_REQUEST_TYPE_COUNT; request.type++) {
+        memcpy(sample.bytes, &request, sizeof(request));
+        if (str_format(name, sizeof(name), "request-%u", request.type) < 0)
+            return 1;
+        failed |= seed_write(corpus, "net", name, request.type == NET_LINK ? 2 : 0, &sample);
+    }
+    return failed;
+}
+
 int main(int argc, char **argv)
 {
     static const uint8_t zero[SHA256_SIZE];
@@ -145,6 +169,7 @@ int main(int argc, char **argv)
             seed_order(argv[1], type,
                        type == ORDER_RUN || type == ORDER_EXEC ? 3 : type == ORDER_IMAGE_IMPORT);
     failed |= seed_grants(argv[1]);
+    failed |= seed_net(argv[1]);
     sample.size = 0;
     sample_record(&sample, 1, zero, hash[0]);
     sample_record(&sample, 2, hash[0], hash[1]);
