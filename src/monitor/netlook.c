@@ -4,9 +4,10 @@
  *
  * Theory of operation
  * A look is a fresh croft-net that was told nothing but NET_LOOK. It begins when croft-net has
- * answered everything, and counts only when nothing was changed until it ended. A grant's element
- * may run out between two timers, the kernel's and the monitor's, so one look that differs is
- * looked at again, and only the second is believed.
+ * answered everything, and counts only when nothing was changed until it ended. The kernel may be
+ * ahead of the monitor for a moment: a grant's element that runs out, a machine that has just died
+ * and took its link with it. So one look that differs is looked at again, and is believed when
+ * nothing was changed between the two, or when every look differs for DIFFERS_S.
  *
  * Against one croft-net that says what is not so, this is a second pair of eyes; against one that
  * changes the table back and forth it is not, and SECURITY.md says so.
@@ -29,11 +30,13 @@
 #define LOOK_AFTER_MS   300U
 #define LOOK_TIMEOUT_MS 10000U
 #define RECORD_EVERY_S  60U
+#define DIFFERS_S       5U
 
 static void on_due(void *data);
 static int begin(struct monitor *monitor);
 static void on_reply(struct loop_source *source, uint32_t events, void *data);
 static void compare(struct monitor *monitor, const struct net_reply *reply);
+static bool is_believed(struct netlook *look);
 static struct net_counts expected(const struct monitor *monitor);
 static void record(struct monitor *monitor, const char *what);
 static void end(struct monitor *monitor);
@@ -63,7 +66,7 @@ void netlook_reset(struct monitor *monitor)
     end(monitor);
     loop_disarm(monitor->loop, &look->timer);
     look->rules = 0;
-    look->differed = false;
+    look->differed_boot_ns = 0;
 }
 
 const char *netlook_differs(const struct net_counts *want, const struct net_counts *have)
@@ -164,15 +167,25 @@ static void compare(struct monitor *monitor, const struct net_reply *reply)
     if (what == NULL && (int32_t)(reply->generation - network->generation) < 0)
         what = "the generation";
     if (what == NULL) {
-        look->differed = false;
+        look->differed_boot_ns = 0;
         look->rules = reply->counts.rules;
-    } else if (!look->differed) {
-        look->differed = true;
-        again(monitor);
-    } else {
+    } else if (is_believed(look)) {
         record(monitor, what);
         network_resync(monitor, "the kernel's table is not as the records say");
+    } else {
+        again(monitor);
     }
+}
+
+static bool is_believed(struct netlook *look)
+{
+    uint64_t now = clock_boot_ns();
+    bool again_the_same = look->differed_boot_ns != 0 && look->differed == look->changes;
+
+    look->differed = look->changes;
+    if (look->differed_boot_ns == 0)
+        look->differed_boot_ns = now;
+    return again_the_same || now - look->differed_boot_ns > DIFFERS_S * NS_PER_S;
 }
 
 static struct net_counts expected(const struct monitor *monitor)

@@ -20,7 +20,8 @@ struct monitor;
  * channel:  to the one that looks; fd -1: none does
  * changes:  answers of croft-net so far; seen: how many there were when the look began
  * rules:    of the table, from the first look after croft-net knew all; 0: not known yet
- * differed: the last look found a difference, which may have been a change on its way
+ * differed: how many changes there were when the last look found a difference, which may have been
+ *           a change on its way; differed_boot_ns: since when all looks do; 0: the last did not
  */
 struct netlook {
     struct loop_source channel;
@@ -29,7 +30,8 @@ struct netlook {
     uint64_t seen;
     uint64_t recorded_boot_ns;
     uint32_t rules;
-    bool differed;
+    uint64_t differed;
+    uint64_t differed_boot_ns;
 };
 
 /** netlook_init() - nothing to look at yet */
