@@ -75,7 +75,7 @@ struct granted *granted_new(struct monitor *monitor, const struct grant *grant);
 /** granted_free() - takes it out; who waits was answered */
 void granted_free(struct granted *granted);
 struct granted *granted_by_id(const struct monitor *monitor, uint64_t id);
-/** granted_instance() - its machine. Return: NULL: there is none, for now */
+/** granted_instance() - its machine. Return: NULL: there is none */
 struct instance *granted_instance(const struct granted *granted);
 /** granted_is_of() - whether @instance is what it grants */
 bool granted_is_of(const struct granted *granted, const struct instance *instance);

@@ -50,7 +50,8 @@ nodiscard int accounts_group(int etc, const char *name, gid_t *ret_gid);
 nodiscard int accounts_ids_taken(int etc, uint32_t first, uint32_t count,
                                  char ret_where[WHERE_SIZE]);
 
-/* programs.c: executes programs of the host; beside croft-net, which runs nft, nothing else does. */
+/* programs.c: executes programs of the host; beside croft-net, which runs nft, nothing else does.
+ */
 
 /** program_run() - @argv[0] is an absolute path, compiled in; runs with an empty environment, and
  * waits. Return: 0; outcome: the sentence has its exit status and the first line it said */
