@@ -283,7 +283,7 @@ def evaluate(expression, names):
     for name in re.findall(r"[A-Z][A-Z_]{2,}\w*", expression):
         if name in names:
             known[name] = evaluate(names[name], names)
-    plain = re.sub(r"\b(\d+)(?:ULL|UL|U)\b", r"\1", expression.strip('"'))
+    plain = re.sub(r"\b(0x[0-9a-f]+|\d+)(?:ULL|UL|U)\b", r"\1", expression.strip('"'))
     return eval(plain, {"__builtins__": {}}, known)  # pylint: disable=eval-used # our own header
 
 
