@@ -68,7 +68,7 @@ static int launch_wish(const struct wish *wish, struct planned *planned, struct 
     {'e', OPTION_LIST, "env", &(wish).env, 0, 0, NULL},                                            \
         {'u', OPTION_TEXT, "user", &(wish).user, 0, 0, NULL},                                      \
         {'w', OPTION_TEXT, "workdir", &(wish).workdir, 0, 0, NULL},                                \
-        {0, OPTION_TEXT, "entrypoint", &(wish).entrypoint, 0, 0, NULL},                            \
+        {0, OPTION_ANY, "entrypoint", &(wish).entrypoint, 0, 0, NULL},                             \
         {0, OPTION_TEXT, "network", &(wish).network, 0, 0, NULL},                                  \
         {0, OPTION_SIZE, "memory", &(wish).memory_bytes, MEMORY_MIN_BYTES, UINT64_MAX / 2, NULL},  \
         {0, OPTION_COUNT, "pids", &(wish).pids, 1, UINT32_MAX, NULL},                              \

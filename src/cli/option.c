@@ -189,6 +189,9 @@ static int take_value(const struct parser *parser, const struct option *option, 
             return err_set(parser->err, OUTCOME_USAGE, "--%s needs a value", option->name);
         *(const char **)option->to = text;
         return 0;
+    case OPTION_ANY:
+        *(const char **)option->to = text;
+        return 0;
     case OPTION_LIST:
         return take_item(parser, option, text);
     case OPTION_YES:

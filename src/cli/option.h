@@ -12,6 +12,7 @@
 enum option_kind {
     OPTION_FLAG,  /* bool: no value */
     OPTION_TEXT,  /* const char *: not empty */
+    OPTION_ANY,   /* const char *: may be empty */
     OPTION_COUNT, /* uint64_t within min..max */
     OPTION_SIZE,  /* uint64_t bytes within min..max: "512M", "2G" */
     OPTION_CPUS,  /* uint64_t thousandths of a CPU: "1.5"; "all" is 0 */

@@ -24,8 +24,9 @@ TEST_SECONDS = 120
 BEFORE = None
 REMEMBERED = STATE / "before.json"
 
-# What stays by design: a removed user's records are the audit of what happened to her.
-STAYS = (f"+ file: {STATE}/records/",)
+# What stays by design: a removed user's records are the audit of what happened to her, and what the
+# next `image build` need not fetch again.
+STAYS = (f"+ file: {STATE}/records/", f"+ file: {STATE}/build/")
 
 
 def programs():

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_images - what an image says about its start, the server's images, image build debian
+
+Images with settings are made here (test_layouts.py); their root is busybox's. What people who come
+from Docker expect stands in one table.
+"""
+import fcntl
+import os
+import stat
+
+import pytest
+
+import harness
+from harness import (LIB, NOT_FOUND, NOT_PERMITTED, OK, OVER_LIMIT, STATE, USAGE, croft, daemon_pid,
+                     ok, refused, until)
+from test_layouts import Image, layer
+
+SERVER = STATE / "images"
+BASE = (LIB / "images/busybox.tar").read_bytes() if (LIB / "images").exists() else b""
+PEOPLE = layer(("etc/passwd", "root:x:0:0::/root:/bin/sh\nwww:x:33:44::/srv/www:/bin/sh\n"),
+               ("etc/group", "root:x:0:\nweb:x:44:\nadm:x:55:www\n"), ("srv/www", None))
+SETTINGS = {"Entrypoint": ["/bin/echo", "entry"], "Cmd": ["cmd", "two words"]}
+
+
+def put(user, name, tmp_path, layers=(), **config):
+    path = tmp_path / f"{name}.tar"
+    path.write_bytes(Image(BASE, PEOPLE, *layers, **config).oci().tar())
+    done = harness.import_image(user, name, path)
+    assert done.status == OK, done
+    return name
+
+
+@pytest.fixture(scope="module")
+def user(people):
+    """Who has room for a few images and the Debian one."""
+    return people.add(disk="1G", memory="512M")
+
+
+# --- what Docker users expect ------------------------------------------------------------------
+
+# image's settings, options, words behind the image; what comes out
+EXPECTED = {
+    "nothing: a shell": ({}, [], ["/bin/echo", "x"], "x"),
+    "CMD": ({"Cmd": ["/bin/echo", "cmd"]}, [], [], "cmd"),
+    "CMD is replaced": ({"Cmd": ["/bin/false"]}, [], ["/bin/echo", "mine"], "mine"),
+    "ENTRYPOINT and CMD": (SETTINGS, [], [], "entry cmd two words"),
+    "ENTRYPOINT and words": (SETTINGS, [], ["mine"], "entry mine"),
+    "ENTRYPOINT alone": ({"Entrypoint": ["/bin/echo", "e"]}, [], [], "e"),
+    "--entrypoint leaves CMD out": (SETTINGS, ["--entrypoint", "/bin/pwd"], [], "/"),
+    "--entrypoint and words": (SETTINGS, ["--entrypoint", "/bin/echo"], ["mine"], "mine"),
+    "--entrypoint of nothing": (SETTINGS, ["--entrypoint", ""], ["/bin/echo", "bare"], "bare"),
+    "ENTRYPOINT found in ENV's PATH": ({"Entrypoint": ["echo"], "Env": ["PATH=/bin"]}, [], ["x"],
+                                       "x"),
+    "ENV": ({"Env": ["A=image", "B=b c"]}, [], ["/bin/sh", "-c", "echo $A-$B"], "image-b c"),
+    "ENV is replaced": ({"Env": ["A=image", "B=b"]}, ["-e", "A=mine"],
+                        ["/bin/sh", "-c", "echo $A-$B"], "mine-b"),
+    "WORKDIR": ({"WorkingDir": "/srv/www"}, [], ["/bin/pwd"], "/srv/www"),
+    "WORKDIR without a slash": ({"WorkingDir": "srv"}, [], ["/bin/pwd"], "/srv"),
+    "WORKDIR is replaced": ({"WorkingDir": "/srv"}, ["-w", "/etc"], ["/bin/pwd"], "/etc"),
+    "USER": ({"User": "www"}, [], ["/usr/bin/id"], "uid=33(www) gid=44(web) groups=44(web),55(adm)"),
+    "USER and group": ({"User": "www:adm"}, [], ["/usr/bin/id"],
+                       "uid=33(www) gid=55(adm) groups=55(adm)"),
+    "USER by id": ({"User": "33"}, [], ["/usr/bin/id", "-u"], "33"),
+    "USER by ids": ({"User": "7:8"}, [], ["/usr/bin/id"], "uid=7 gid=8 groups=8"),
+    "USER is replaced": ({"User": "www"}, ["-u", "root"], ["/usr/bin/id", "-u"], "0"),
+    "USER's home": ({"User": "www"}, [], ["/bin/sh", "-c", "echo $HOME"], "/srv/www"),
+    "ENV's home": ({"User": "www", "Env": ["HOME=/etc"]}, [], ["/bin/sh", "-c", "echo $HOME"],
+                   "/etc"),
+}
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_what_docker_users_expect(user, tmp_path, case):
+    config, options, words, out = EXPECTED[case]
+    name = put(user, "table", tmp_path, **config)
+    done = croft("run", "--rm", *options, name, *(["--", *words] if words else []), user=user)
+    assert (done.status, done.out.strip()) == (OK, out), done
+
+
+def test_a_user_that_the_image_does_not_have(user, tmp_path):
+    put(user, "table", tmp_path, User="nobody-here")
+    done = croft("run", "--rm", "table", "--", "/usr/bin/id", user=user)
+    assert done.status in (125, 126, 127) and "nobody-here" in done.err, done
+
+
+WAITS = "trap 'echo got it; exit 0' {}; echo started; while :; do sleep 0.05; done"
+
+
+@pytest.mark.parametrize("name,signal", [("SIGQUIT", "QUIT"), ("SIGRTMIN+3", "37"), ("10", "USR1")])
+def test_stop_signal(user, tmp_path, name, signal):
+    put(user, "stops", tmp_path, Entrypoint=["/bin/sh", "-c", WAITS.format(signal)],
+        StopSignal=name)
+    ok("launch", "stops", "m", user=user)
+    until(lambda: "started" in ok("logs", "m", user=user).out)
+    ok("stop", "m", user=user)
+    assert "got it" in ok("logs", "m", user=user).out
+    ok("rm", "m", user=user)
+
+
+def test_a_machine_runs_what_its_image_says(user, tmp_path):
+    """Without words: the image's own. With: as run. An image that says nothing: croft-init alone."""
+    put(user, "says", tmp_path, Entrypoint=["/bin/sh", "-c", "echo $0; exec sleep 1000"],
+        Cmd=["from-cmd"], User="www", Env=["A=b"])
+    ok("launch", "says", "m", user=user)
+    until(lambda: "from-cmd" in ok("logs", "m", user=user).out)
+    shown = ok("exec", "m", "--", "/bin/ps", "-o", "user,args", user=user).out
+    assert any(line.split() == ["www", "sleep", "1000"] for line in shown.splitlines()), shown
+    ok("rm", "--force", "m", user=user)
+    ok("launch", "says", "m", "--", "mine", user=user)
+    until(lambda: "mine" in ok("logs", "m", user=user).out)
+    ok("rm", "--force", "m", user=user)
+    ok("launch", "busybox", "m", user=user)
+    assert "init" in ok("exec", "m", "--", "/bin/ps", user=user).out
+    ok("rm", "--force", "m", user=user)
+
+
+def test_a_main_process_that_ends_ends_its_machine(user, tmp_path):
+    put(user, "ends", tmp_path, Cmd=["/bin/sh", "-c", "exit 7"])
+    croft("launch", "ends", "m", user=user)
+    shown = until(lambda: [m for m in [harness.machines(user)["m"]] if m["state"] == "stopped"])[0]
+    assert shown["exit_code"] == 7
+    ok("rm", "m", user=user)
+
+
+def test_whose_machine(user):
+    out = ok("run", "--rm", "busybox", "--", "/bin/sh", "-c", "echo $CROFT_OWNER", user=user).out
+    assert out.strip() == user
+
+
+def test_settings_outlive_croftd(user, tmp_path):
+    """They are the monitor's records, of which croftd's view is made again."""
+    put(user, "kept", tmp_path, **SETTINGS)
+    old = daemon_pid("croftd")
+    os.kill(old, 9)
+    until(lambda: croft("image", "ls", user=user).status == OK and daemon_pid("croftd") != old)
+    assert ok("run", "--rm", "kept", user=user).out.strip() == "entry cmd two words"
+    ok("image", "rm", "kept", user=user)
+
+
+def test_the_same_name_again_has_the_new_settings(user, tmp_path):
+    put(user, "again", tmp_path, **SETTINGS)
+    put(user, "again", tmp_path, Cmd=["/bin/echo", "new"])
+    assert ok("run", "--rm", "again", user=user).out.strip() == "new"
+    done = croft("image", "import", "-", "again", user=user, stdin=BASE)
+    assert done.status == OK, done
+    assert ok("run", "--rm", "again", "--", "/bin/echo", "none", user=user).out.strip() == "none"
+    ok("image", "rm", "again", user=user)
+
+
+def test_a_bad_image_leaves_nothing(user, tmp_path):
+    before = ok("image", "ls", "--json", user=user).json()["images"]
+    image = Image(BASE, PEOPLE, Env=["A=" + "x" * 4000])
+    path = tmp_path / "bad.tar"
+    path.write_bytes(image.oci().tar())
+    refused(harness.import_image(user, "bad", path), OVER_LIMIT)
+    path.write_bytes(image.oci().tar()[:-30000])
+    refused(harness.import_image(user, "bad", path), harness.FAILED)
+    assert ok("image", "ls", "--json", user=user).json()["images"] == before
+
+
+# --- the server's ------------------------------------------------------------------------------
+
+@pytest.fixture
+def server():
+    """Puts images beside those of the server and takes them away again."""
+    made = []
+
+    def put_there(name, data, mode=0o644):
+        path = SERVER / f"{name}.tar"
+        path.write_bytes(data)
+        path.chmod(mode)
+        made.append(path)
+        return path
+    yield put_there
+    for path in made:
+        path.unlink()
+
+
+def test_images_of_the_server_come_at_first_use(user, server):
+    server("t-first", BASE)
+    listed = ok("image", "ls", "--json", user=user).json()
+    assert "t-first" in [image["name"] for image in listed["server"]]
+    assert "t-first" not in [image["name"] for image in listed["images"]]
+    assert ok("run", "--rm", "t-first", "--", "/bin/echo", "came", user=user).out == "came\n"
+    listed = ok("image", "ls", user=user).out
+    assert [line.split()[1] for line in listed.splitlines() if line.startswith("t-first")] == [
+        "yours", "the"]
+    ok("image", "rm", "t-first", user=user)
+    ok("launch", "t-first", "m", user=user)
+    ok("rm", "--force", "m", user=user)
+    ok("image", "rm", "t-first", user=user)
+
+
+def test_her_own_goes_first(user, server, tmp_path):
+    server("t-own", BASE)
+    put(user, "t-own", tmp_path, Cmd=["/bin/echo", "hers"])
+    assert ok("run", "--rm", "t-own", user=user).out == "hers\n"
+    ok("image", "rm", "t-own", user=user)
+
+
+def test_what_on_the_server_is_no_image(user, server):
+    """What nobody may read is not there; what is no image is refused in a sentence."""
+    server("t-closed", BASE, mode=0o600)
+    server("t-broken", b"hello\n" * 1000)
+    refused(croft("launch", "t-closed", "m", user=user), NOT_FOUND)
+    refused(croft("launch", "t-broken", "m", user=user), harness.FAILED)
+    os.symlink("/etc/shadow", SERVER / "t-link.tar")
+    try:
+        refused(croft("launch", "t-link", "m", user=user), NOT_FOUND)
+        assert "t-link" not in ok("image", "ls", user=user).out
+    finally:
+        (SERVER / "t-link.tar").unlink()
+
+
+# --- image build debian ------------------------------------------------------------------------
+
+BAD_BUILDS = {
+    "a shell word": (["--include", "sudo;reboot"], USAGE),
+    "an option": (["--include", "-oDir::Etc=/tmp"], USAGE),
+    "a removal": (["--include", "sudo-"], USAGE),
+    "a pattern": (["--include", "?essential"], USAGE),
+    "an upper case": (["--include", "Sudo"], USAGE),
+    "a path": (["--include", "../x"], USAGE),
+    "a blank": (["--include", "a b"], USAGE),
+    "nothing between commas": (["--include", "less,,sudo"], USAGE),
+    "too many": (["--include", ",".join(["a" * 90] * 60)], USAGE),
+    "a suite that is a path": (["--suite", "../x"], USAGE),
+    "a suite that is an option": (["--suite", "-x"], USAGE),
+    "a name that is a path": (["--name", "../../etc/passwd"], USAGE),
+    "Croft's own name": (["--name", "busybox"], USAGE),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BUILDS)
+def test_bad_builds(case):
+    words, status = BAD_BUILDS[case]
+    refused(croft("image", "build", *words, "debian"), status)
+
+
+def test_who_builds(user):
+    refused(croft("image", "build", "debian", user=user), NOT_PERMITTED)
+    refused(croft("image", "build", "windows"), USAGE)
+
+
+@pytest.fixture(scope="module")
+def debian(people):
+    """A built image. The user _build is gone with the module, as every other."""
+    there = "_build" in harness.users()
+    done = ok("image", "build", "--include", "netcat-openbsd", "--name", "t-debian", "debian",
+              timeout=110)
+    yield done
+    (SERVER / "t-debian.tar").unlink()
+    if not there:
+        ok("user", "rm", "--purge", "_build", stdin=b"yes\n", timeout=60)
+
+
+@pytest.fixture
+def machine(user, debian):
+    ok("launch", "t-debian", "d", user=user, timeout=60)
+    yield "d"
+    ok("rm", "--force", "d", user=user)
+
+
+def inside(user, script):
+    return ok("exec", "d", "--", "/bin/sh", "-c", script, user=user).out
+
+
+def test_the_built_image(user, debian, machine):
+    what = os.stat(SERVER / "t-debian.tar")
+    assert (what.st_uid, what.st_gid, stat.S_IMODE(what.st_mode)) == (0, 0, 0o644)
+    assert not (SERVER / ".new").exists()
+    assert inside(user, "dpkg --audit; dpkg-query -W -f '${db:Status-Abbrev}\\n' | sort -u") == "ii \n"
+    assert inside(user, "readlink /bin /lib /sbin") == "usr/bin\nusr/lib\nusr/sbin\n"
+    assert "/nc" in inside(user, "command -v nc")
+    assert inside(user, "ls /etc/ssh/ssh_host_* /croft-build 2>/dev/null; cat /etc/machine-id") == ""
+    assert "deb" in inside(user, "grep ^deb /etc/apt/sources.list")
+    assert inside(user, "stat -c %a /tmp /usr/bin/sudo /root") == "1777\n4755\n700\n"
+    assert inside(user, "find / -xdev -nouser -o -xdev -nogroup") == ""
+    # Whatever a script wrote to or read of a device, it was one.
+    assert inside(user, "find / -xdev -name null -path '*dev*' -type f") == ""
+
+
+def test_her_account_in_it(user, machine):
+    until(lambda: croft("exec", "d", "--", "id", user, user=user).status == OK)
+    until(lambda: f"({user})" in inside(user, f"id {user}") and "(sudo)" in inside(user, f"id {user}"))
+    assert f"uid=1000({user})" in inside(user, f"id {user}")
+    assert f"{user}:/bin/bash" in inside(user, f"getent passwd {user} | cut -d: -f1,7")
+    assert ok("exec", "-u", user, "d", "--", "sudo", "-n", "id", "-u", user=user).out == "0\n"
+    done = croft("exec", "-u", user, "d", "--", "cat", "/etc/shadow", user=user)
+    assert done.status != 0
+    ok("stop", "d", user=user)
+    ok("start", "d", user=user)
+    assert ok("exec", "-u", user, "d", "--", "sudo", "-n", "id", "-u", user=user).out == "0\n"
+
+
+def test_a_name_that_the_image_has_is_no_road_to_root(people, debian):
+    """A user who is called like an account of the image's does not make that root of her machine."""
+    script = LIB / "debian-image/first-start"
+    made = people.add(disk="512M", memory="256M")
+    ok("launch", "t-debian", "d", user=made, timeout=60)
+    with open(script, "rb") as given:
+        ok("exec", "-i", "d", "--", "/bin/sh", "-c", "rm -f /etc/sudoers.d/croft-owner; cat > /fs; "
+           "CROFT_OWNER=www-data sh /fs", user=made, stdin=given)
+    assert "sudo" not in ok("exec", "d", "--", "id", "www-data", user=made).out
+    ok("rm", "--force", "d", user=made)
+
+
+def test_what_a_build_leaves(debian):
+    """No machine, no image; an entry for each step; no network was ever there."""
+    assert harness.listed(ok("ls", "--user", "_build", "--json").json(), "machines") == []
+    said = ok("audit", "--user", "_build", "--json").out
+    assert "seed" in said and "run" in said
+    assert not (STATE / "build/work/seed.tar").exists()
+
+
+def test_a_second_build_fetches_nothing_again(debian):
+    """A name that is there is replaced whole; packages are not fetched twice."""
+    def held():
+        return {path.name: path.stat().st_ino for path in (STATE / "build/archives").glob("*.deb")}
+    before = held()
+    inode = os.stat(SERVER / "t-debian.tar").st_ino
+    ok("image", "build", "--include", "netcat-openbsd", "--name", "t-debian", "debian", timeout=110)
+    assert held() == before
+    assert os.stat(SERVER / "t-debian.tar").st_ino != inode
+
+
+def test_a_package_that_does_not_exist(debian):
+    before = (SERVER / "t-debian.tar").read_bytes()[:4096]
+    done = croft("image", "build", "--include", "no-such-package-at-all", "--name", "t-debian",
+                 "debian", timeout=60)
+    assert done.status == harness.FAILED and "no package named no-such-package-at-all" in done.err
+    assert (SERVER / "t-debian.tar").read_bytes()[:4096] == before
+
+
+def test_two_builds_at_once(debian):
+    lock = os.open(STATE / "build", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    refused(croft("image", "build", "debian"), harness.FAILED)
+    os.close(lock)
