@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # prove-ablate.sh - takes one control away at a time and shows which attacks then get through
 #
-# usage: tools/prove-ablate.sh [CONTROL...]     (default: userns seccomp caps cgroup idrange)
+# usage: tools/prove-ablate.sh [CONTROL...]     (default: userns seccomp caps cgroup idrange nftables)
 # Builds the test build with paths, state and control group of its own below /var/tmp/croft-ablate,
 # which is removed again. Run as root, while no other Croft runs: both would hand out the same ids.
 # Exit status 0 when every control was seen to stop something.
@@ -42,7 +42,7 @@ cp "$top"/src/net/croft.nft $stage/lib/
 cp "$build"/tools/busybox.tar $stage/lib/images/
 chmod -R go=rX $stage
 
-for control in "${@:-userns seccomp caps cgroup idrange}"; do
+for control in "${@:-userns seccomp caps cgroup idrange nftables}"; do
     for one in $control; do
         echo "== without $one"
         # shellcheck disable=SC2086

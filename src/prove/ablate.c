@@ -16,11 +16,9 @@
 static const struct {
     const char *name;
     enum ablate bit;
-} controls[] = {{"userns", ABLATE_USERNS},
-                {"seccomp", ABLATE_SECCOMP},
-                {"caps", ABLATE_CAPS},
-                {"cgroup", ABLATE_CGROUP},
-                {"idrange", ABLATE_IDRANGE}};
+} controls[] = {{"userns", ABLATE_USERNS},   {"seccomp", ABLATE_SECCOMP},
+                {"caps", ABLATE_CAPS},       {"cgroup", ABLATE_CGROUP},
+                {"idrange", ABLATE_IDRANGE}, {"nftables", ABLATE_NFTABLES}};
 
 int ablate_parse(const char *control, unsigned *bits, struct err *err)
 {
@@ -34,7 +32,8 @@ int ablate_parse(const char *control, unsigned *bits, struct err *err)
         return 0;
     }
     return err_set(err, OUTCOME_USAGE,
-                   "--without '%.40s': one of userns, seccomp, caps, cgroup, idrange", control);
+                   "--without '%.40s': one of userns, seccomp, caps, cgroup, idrange, nftables",
+                   control);
 }
 
 int ablate_start(unsigned bits, struct err *err)

@@ -5,7 +5,7 @@
  * Theory of operation
  *
  * The program has four faces. As `croft prove` runs it, it makes two users with a machine each and
- * canaries on the victim's and the host's side (scene.c), and goes through the table of rows: each
+ * canaries on the victim's and the host's side (scene.c), and goes through the rows (lane.c): each
  * first runs its attack where it must succeed, then inside the attacker's machine, then judges from
  * the victim's and the host's side (frame.c). A copy of this same static program lies in both
  * machines: `--inside ROW` is the attacker, `--canary` the victim's canary. And a copy named
@@ -26,12 +26,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "croft-paths.h"
 #include "prove/ablate.h"
-#include "prove/report.h"
+#include "prove/lane.h"
 #include "prove/row.h"
 
 #define SLEEP_MS     400
@@ -141,21 +141,6 @@ static int parse(int argc, char **argv, struct options *options, struct err *err
     return 0;
 }
 
-/* Runs the rows in a scene that stands. */
-static void run_rows(struct scene *scene, const struct row *const *rows, size_t count,
-                     struct report *report)
-{
-    struct trial *trial = mem_new(1, sizeof(*trial));
-
-    report_begin(report);
-    for (size_t i = 0; i < count && !interrupted; i++) {
-        row_run(scene, rows[i], trial);
-        report_row(report, trial);
-    }
-    report_end(report);
-    free(trial);
-}
-
 static int prove(const struct options *options, const struct row *const *rows, size_t count,
                  struct err *err)
 {
@@ -163,13 +148,14 @@ static int prove(const struct options *options, const struct row *const *rows, s
     struct report report = {.form = options->form,
                             .planned = count,
                             .without = options->without,
-                            .unwalled = options->unwalled};
+                            .unwalled = options->unwalled,
+                            .start_boot_ns = clock_boot_ns()};
     int outcome = options->without ? ablate_start(options->without, err) : 0;
 
     if (!outcome)
         outcome = scene_open(&scene, options->unwalled, options->without, options->sshd, err);
     if (!outcome)
-        run_rows(&scene, rows, count, &report);
+        lane_run(&scene, rows, count, &report, &interrupted);
     if (scene.scratch[0])
         scene_close(&scene);
     if (options->without)

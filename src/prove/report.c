@@ -6,9 +6,11 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "croft-paths.h"
 
-static const char *const control_names[] = {"userns", "seccomp", "caps", "cgroup", "idrange"};
+static const char *const control_names[] = {"userns", "seccomp", "caps",
+                                            "cgroup", "idrange", "nftables"};
 
 /* Writes @text as a JSON string. It is printable ASCII: row_verdict() saw to that. */
 static void json_string(const char *text)
@@ -144,25 +146,35 @@ void report_row(struct report *report, const struct trial *trial)
     (void)fflush(stdout);
 }
 
+/* The line by which a run is known. */
+static void table_end(const struct report *report)
+{
+    const size_t *counts = report->counts;
+
+    printf(
+        "Proof  %zu attacks  %zu blocked  %zu contained  %zu LEAKED  %zu n/a  %zu inconclusive   "
+        "%ju s\n",
+        report->done, counts[VERDICT_BLOCKED], counts[VERDICT_CONTAINED], counts[VERDICT_LEAKED],
+        counts[VERDICT_NA], counts[VERDICT_INCONCLUSIVE],
+        (uintmax_t)((clock_boot_ns() - report->start_boot_ns) / NS_PER_S));
+}
+
 void report_end(const struct report *report)
 {
     static const enum verdict order[] = {VERDICT_BLOCKED, VERDICT_CONTAINED, VERDICT_LEAKED,
                                          VERDICT_NA, VERDICT_INCONCLUSIVE};
+    const bool json = report->form == REPORT_JSON;
     const char *comma = "";
 
-    if (report->form == REPORT_JSON)
-        printf("],\n\"counts\": {");
-    if (report->form == REPORT_TAP)
-        printf("# ");
-    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-        if (report->form == REPORT_JSON)
-            printf("%s\"%s\": %zu", comma, verdict_name(order[i]), report->counts[order[i]]);
-        else
-            printf("%s%zu %s", comma, report->counts[order[i]], verdict_name(order[i]));
-        comma = ", ";
+    if (report->form == REPORT_TABLE) {
+        table_end(report);
+    } else {
+        printf(json ? "],\n\"counts\": {" : "# ");
+        for (size_t i = 0; i < ARRAY_LEN(order); i++, comma = ", ")
+            printf(json ? "%s\"%s\": %zu" : "%s%s %zu", comma, verdict_name(order[i]),
+                   report->counts[order[i]]);
+        printf(json ? "}, \"passed\": %s}\n" : "\n", report_passes(report) ? "true" : "false");
     }
-    printf(report->form == REPORT_JSON ? "}, \"passed\": %s}\n" : "\n",
-           report_passes(report) ? "true" : "false");
     (void)fflush(stdout);
 }
 

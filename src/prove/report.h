@@ -11,6 +11,7 @@ enum report_form { REPORT_TABLE = 0, REPORT_TAP, REPORT_JSON };
  * What a run was and what came of it.
  *
  * without:  bits of enum ablate; unwalled: no wall at all
+ * start_boot_ns: when the run began, the making of users included
  * counts:   by enum verdict
  */
 struct report {
@@ -19,6 +20,7 @@ struct report {
     size_t done;
     unsigned without;
     bool unwalled;
+    uint64_t start_boot_ns;
     size_t counts[VERDICT_INCONCLUSIVE + 1];
 };
 

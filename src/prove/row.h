@@ -51,6 +51,13 @@ struct trial {
     uint64_t took_ms;
 };
 
+/* Beside what a row may run. */
+enum row_lane {
+    LANE_MAIN = 0,
+    LANE_ASIDE, /* in a process of its own, beside the others; it asks no canary */
+    LANE_ALONE, /* a storm, or a count of what is left over: nothing else runs meanwhile */
+};
+
 /*
  * The first five are for the report and come first in every row of the tables. The id is the attack
  * catalogue's and is never reused. who is "AC" root in her own machine, "IMG" who makes an image,
@@ -58,6 +65,7 @@ struct trial {
  *
  * room:          where the control runs, enum attack_room bits
  * unwalled_as:   whom the attack runs as with --unwalled
+ * lane:          whether other rows may run meanwhile
  * storm_seconds: 0, or how long the watchdog lets it last
  * prepare:       makes arguments and targets; false when there is nothing to try
  * control:       whether the control's fact shows that the step works
@@ -73,6 +81,7 @@ struct row {
     const char *mechanism;
     unsigned room;
     enum attack_as unwalled_as;
+    enum row_lane lane;
     unsigned storm_seconds;
     bool (*prepare)(struct scene *scene, struct trial *trial);
     bool (*control)(const struct scene *scene, const struct trial *trial);

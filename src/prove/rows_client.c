@@ -325,6 +325,7 @@ const struct row rows_client[] = {
         "API",
         "descriptors of the wrong kind, and 253 at once",
         "only pipes are taken; what came is closed at once",
+        .lane = LANE_ALONE,
         .perform = perform_descriptors,
     },
     {
@@ -333,6 +334,7 @@ const struct row rows_client[] = {
         "API",
         "40 connections that say half and never read",
         "16 connections and one order in work per user, round robin",
+        .lane = LANE_ALONE,
         .perform = perform_slow,
     },
 };

@@ -17,7 +17,7 @@
 #include "linux/path.h"
 #include "prove/trap.h"
 
-#define PLANT_MS       900U
+#define PLANT_MS       700U
 #define VISITS         30
 #define CROWD          8
 #define CROWDS         30
@@ -296,6 +296,7 @@ const struct row rows_entry[] = {
         "AC",
         "disk space under another project, owner and no name",
         "one preallocated volume per user",
+        .lane = LANE_ALONE,
         .prepare = prepare_quota,
         .control = control_quota,
         .judge = judge_quota,

@@ -112,6 +112,7 @@ const struct row rows_host[] = {
         "API",
         "start and end jobs: what stays behind on the host",
         "every object has one owner and one end",
+        .lane = LANE_ALONE,
         .perform = perform_starts,
     },
 };

@@ -30,7 +30,7 @@
 #define TARGET_SIZE  96
 #define SHOT_MS      100U
 #define SHOT_END_MS  200U
-#define EARLY_STARTS 4
+#define EARLY_STARTS 3
 #define OUTSIDE4     "192.0.2.77"
 #define OUTSIDE6     "2001:db8::77"
 #define METADATA     "169.254.169.254"

@@ -16,7 +16,7 @@
 #include "linux/path.h"
 #include "prove/hostproc.h"
 
-#define AMBUSH_MS     3000U
+#define AMBUSH_MS     1500U
 #define AMBUSH_VISITS 40
 #define ORPHAN_LIFE_S 60U
 

@@ -483,6 +483,7 @@ const struct row rows_words[] = {
         "API",
         "give orders and hang up at every moment of them",
         "every object has one owner and one end",
+        .lane = LANE_ALONE,
         .perform = perform_hangups,
     },
     {

@@ -405,6 +405,8 @@ int scene_ready(struct scene *scene, struct err *err)
 {
     struct party *parties[] = {&scene->victim, &scene->attacker};
 
+    if (scene->aside)
+        return 0;
     for (size_t i = 0; i < ARRAY_LEN(parties); i++) {
         const char *const words[] = {"start", parties[i]->machine, NULL};
         char output[OUTPUT_SIZE];
@@ -464,6 +466,8 @@ static bool file_intact(const char *path, const char *secret, const char *who, c
 
 bool scene_intact(struct scene *scene, char *why, size_t size)
 {
+    if (scene->aside)
+        return true;
     return canary_intact(&scene->victim_canary, "the victim", why, size) &&
            canary_intact(&scene->host_canary, "the host", why, size) &&
            file_intact(scene->secret_path[0], scene->secret, "the host", why, size) &&

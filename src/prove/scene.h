@@ -47,6 +47,7 @@ struct party {
  * alone:       locked while this proof runs
  * sshd:        file with Croft's settings for sshd; "" none
  * unwalled:    the attacks run as host root instead of inside (--unwalled)
+ * aside:       this process runs rows beside another, which looks after machines and canaries
  */
 struct scene {
     struct party victim;
@@ -64,6 +65,7 @@ struct scene {
     const char *sshd;
     int alone;
     bool unwalled;
+    bool aside;
     unsigned without;
 };
 
