@@ -36,12 +36,12 @@ int ask_order_ask(struct request *request, struct user *user, struct err *err)
 {
     struct monitor *monitor = request->monitor;
     struct order_ask wanted;
-    struct user *owner = NULL;
 
     memcpy(&wanted, request_body(request), sizeof(wanted));
-    int rc = grants_user(user, wanted.user, &owner, err);
-    if (rc == 0)
-        rc = grant_terms_check(&wanted.terms, clock_wall_ns(), err);
+    struct user *owner = grants_user(user, wanted.user, err);
+    if (owner == NULL)
+        return (int)err->outcome;
+    int rc = grant_terms_check(&wanted.terms, clock_wall_ns(), err);
     if (rc != 0)
         return rc;
     struct ask ask = {

@@ -160,17 +160,19 @@ void grants_clocks(const struct monitor *monitor, struct grant_clocks *ret_clock
     memcpy(ret_clocks->boot_id, monitor->boot_id, sizeof(ret_clocks->boot_id));
 }
 
-int grants_user(const struct user *user, const char *name, struct user **ret_other, struct err *err)
+struct user *grants_user(const struct user *user, const char *name, struct err *err)
 {
     struct user *other = users_by_name(user->monitor, name);
 
-    if (other == NULL || other->state != USER_ACTIVE)
-        return err_set(err, OUTCOME_NOT_FOUND, "no user named %s", name);
-    if (other == user)
-        return err_set(err, OUTCOME_USAGE,
-                       "%s is yourself: your own machines reach each other without a grant", name);
-    *ret_other = other;
-    return 0;
+    if (other == NULL || other->state != USER_ACTIVE) {
+        (void)err_set(err, OUTCOME_NOT_FOUND, "no user named %s", name);
+        return NULL;
+    }
+    if (other != user)
+        return other;
+    (void)err_set(err, OUTCOME_USAGE,
+                  "%s is yourself: your own machines reach each other without a grant", name);
+    return NULL;
 }
 
 /*
@@ -181,14 +183,13 @@ int grants_user(const struct user *user, const char *name, struct user **ret_oth
 int grant_order_grant(struct request *request, struct user *user, struct err *err)
 {
     struct order_grant wanted;
-    struct user *grantee = NULL;
 
     memcpy(&wanted, request_body(request), sizeof(wanted));
     if (wanted.id != 0 || wanted.user[0] == '\0')
         return err_set(err, OUTCOME_USAGE, "grant: give the user it is for, and no id");
-    int rc = grants_user(user, wanted.user, &grantee, err);
-    if (rc != 0)
-        return rc;
+    struct user *grantee = grants_user(user, wanted.user, err);
+    if (grantee == NULL)
+        return (int)err->outcome;
     return granted_make(request, user, grantee, request->order.name, &wanted.terms, 0, err);
 }
 
@@ -301,19 +302,22 @@ int grant_order_list(struct request *request, struct user *user, struct err *err
 void grants_each_to(const struct user *user,
                     void (*each)(const struct instance *instance, void *data), void *data)
 {
+    /* By slot: each machine once, however many of its ports she has. */
+    static uint64_t seen[(NET_SLOT_LAST + 64U) / 64U];
+
+    memset(seen, 0, sizeof(seen));
     for (const struct granted *granted = user->monitor->grants.first; granted != NULL;
          granted = granted->next) {
-        const struct instance *instance = granted_instance(granted);
-        if (granted->grantee != user || granted->state != GRANTED_LIVE || instance == NULL ||
-            !instance->link.linked)
+        if (granted->grantee != user || granted->state != GRANTED_LIVE)
             continue;
-        /* Once for each machine: by the first of its grants. */
-        const struct granted *earlier = granted->previous;
-        while (earlier != NULL && !(earlier->grantee == user && granted_is_of(earlier, instance) &&
-                                    earlier->state == GRANTED_LIVE))
-            earlier = earlier->previous;
-        if (earlier == NULL)
+        const struct instance *instance = granted_instance(granted);
+        if (instance == NULL || !instance->link.linked)
+            continue;
+        uint64_t *word = &seen[instance->slot / 64U];
+        const uint64_t bit = 1ULL << (instance->slot % 64U);
+        if ((*word & bit) == 0)
             each(instance, data);
+        *word |= bit;
     }
 }
 

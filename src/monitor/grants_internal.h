@@ -97,9 +97,8 @@ nodiscard int granted_make(struct request *request, struct user *owner, struct u
                            const char *machine, const struct grant_terms *terms, uint64_t ask_id,
                            struct err *err);
 
-/** grants_user() - an active user by name who is not @user. Return: 0; outcome */
-nodiscard int grants_user(const struct user *user, const char *name, struct user **ret_other,
-                          struct err *err);
+/** grants_user() - an active user by name who is not @user. Return: NULL: none, @err is set */
+struct user *grants_user(const struct user *user, const char *name, struct err *err);
 
 /* opening.c */
 
