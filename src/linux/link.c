@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -19,6 +20,7 @@
 
 static int link_index(int sock, const char *name);
 static void add_up(struct nlmsg_batch *batch, int index, unsigned int flags);
+static void add_no_address_of_its_own(struct nlmsg_batch *batch, int index);
 static void add_address(struct nlmsg_batch *batch, int index, uint8_t family, const void *address,
                         uint8_t size);
 static void add_gateway(struct nlmsg_batch *batch, int index, uint8_t family, const void *address,
@@ -44,6 +46,8 @@ int link_inside_up(const struct link_inside *link)
     if (index < 0)
         return index;
     add_up(&batch, LOOPBACK, IFF_UP);
+    if (link->has_ipv6)
+        add_no_address_of_its_own(&batch, index);
     add_up(&batch, index, IFF_UP | IFF_NOARP);
     add_address(&batch, index, AF_INET, &link->address4, sizeof(link->address4));
     add_gateway(&batch, index, AF_INET, &link->gateway4, sizeof(link->gateway4), link->gateway_mac);
@@ -68,6 +72,23 @@ static void add_up(struct nlmsg_batch *batch, int index, unsigned int flags)
 {
     const struct ifinfomsg info = {.ifi_index = index, .ifi_flags = flags, .ifi_change = flags};
     nlmsg_begin(batch, RTM_NEWLINK, 0, &info, sizeof(info));
+}
+
+/* No link-local address: the kernel would make it as soon as the link is up. */
+static void add_no_address_of_its_own(struct nlmsg_batch *batch, int index)
+{
+    const struct {
+        struct nlattr ipv6;
+        struct nlattr mode;
+        uint8_t none[4];
+    } families = {
+        .ipv6 = {.nla_len = sizeof(families), .nla_type = AF_INET6},
+        .mode = {.nla_len = sizeof(struct nlattr) + 1, .nla_type = IFLA_INET6_ADDR_GEN_MODE},
+        .none = {IN6_ADDR_GEN_MODE_NONE},
+    };
+    const struct ifinfomsg info = {.ifi_index = index};
+    nlmsg_begin(batch, RTM_SETLINK, 0, &info, sizeof(info));
+    nlmsg_attribute(batch, IFLA_AF_SPEC, &families, sizeof(families));
 }
 
 /* Alone on its link: nobody to ask whether the address is taken. */

@@ -34,18 +34,18 @@ static int link_up(const struct run *run);
 
 int network_offer(struct run *run)
 {
-    /* Nothing but its one address, which we give: no autoconfiguration, no link-local address. */
-    static const char *const switches[][2] = {
-        {"sys/net/ipv6/conf/default/accept_ra", "0"},
-        {"sys/net/ipv6/conf/default/autoconf", "0"},
-        {"sys/net/ipv6/conf/default/addr_gen_mode", "1"},
+    /* Nothing but its one address, which we give: no router is listened to. */
+    static const char *const off[] = {
+        "sys/net/ipv6/conf/default/accept_ra",
+        "sys/net/ipv6/conf/default/autoconf",
     };
     /* Ping without a raw socket, for every group inside. */
     int rc = path_write_text(run->proc, "sys/net/ipv4/ping_group_range", "0 65535");
     if (rc < 0 || run->job.slot == 0)
         return rc;
-    for (size_t i = 0; i < ARRAY_LEN(switches) && rc == 0 && has_ipv6(run); i++)
-        rc = path_write_text(run->proc, switches[i][0], switches[i][1]);
+    const size_t count = has_ipv6(run) ? ARRAY_LEN(off) : 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = path_write_text(run->proc, off[i], "0");
     if (rc < 0)
         return rc;
     auto_close namespace = path_own_ns("net");
