@@ -32,7 +32,7 @@ static void only_admins_change_users(void **state)
             is_admin = is_admin || admin[i] == type;
         if (is_admin)
             assert_int_equal(order_rules[type].who, WHO_ADMIN);
-        else if (type == ORDER_HOST_STOP)
+        else if (type == ORDER_HOST_STOP || type == ORDER_HOST_NETWORK)
             assert_int_equal(order_rules[type].who, WHO_ROOT);
         else if (type == ORDER_HOST_STATUS)
             assert_int_equal(order_rules[type].who, WHO_ANYONE);
@@ -41,11 +41,14 @@ static void only_admins_change_users(void **state)
     }
 }
 
+/* To revoke and to approve are recorded as what becomes of the grant. */
 static void a_refusal_is_recorded_as_what_was_asked(void **state)
 {
     (void)state;
+    assert_int_equal(order_rules[ORDER_REVOKE].record, RECORD_GRANT_END);
+    assert_int_equal(order_rules[ORDER_APPROVE].record, RECORD_GRANT);
     for (uint32_t type = 1; type < ORDER_TYPE_COUNT; type++)
-        if (order_rules[type].record != 0)
+        if (order_rules[type].record != 0 && type != ORDER_REVOKE && type != ORDER_APPROVE)
             assert_string_equal(record_type_name((uint32_t)order_rules[type].record),
                                 order_name(type));
 }
