@@ -125,7 +125,8 @@ void asks_recorded(struct user *owner, const struct record *record, const struct
         return;
     }
     if (asked == NULL && asker != NULL && record->number[3] == asker->slot &&
-        str_is_name(ask->machine) && grant_why_check(ask->why) == 0)
+        str_terminated(ask->machine, sizeof(ask->machine)) && str_is_name(ask->machine) &&
+        grant_why_check(ask->why) == 0)
         asked_new(monitor, ask);
 }
 

@@ -131,7 +131,8 @@ static void recorded_grant(struct user *owner, const struct record *record,
     struct granted *granted = granted_by_id(monitor, grant->id);
 
     if (record->phase != RECORD_OUTCOME || record->outcome != OUTCOME_OK || grantee == NULL ||
-        record->number[3] != grantee->slot || !str_is_name(grant->machine))
+        record->number[3] != grantee->slot ||
+        !str_terminated(grant->machine, sizeof(grant->machine)) || !str_is_name(grant->machine))
         return;
     if (granted == NULL)
         granted = granted_new(monitor, grant);

