@@ -58,15 +58,12 @@ void image_set_config(struct image *image, const void *config, size_t size)
 {
     events_forget(image->user->monitor, &image->config_event);
     mem_cleanup(&image->config);
+    image->config = NULL;
     image->config_size = 0;
-    if (size > 0 && size <= IMAGE_CONFIG_SIZE_MAX) {
+    if (size > 0 && size <= IMAGE_CONFIG_SIZE_MAX && image_config_check(config, size) == 0) {
         image->config = mem_new(1, size);
         memcpy(image->config, config, size);
         image->config_size = size;
-    }
-    if (image->config != NULL && image_config_check(image->config, size) < 0) {
-        mem_cleanup(&image->config);
-        image->config_size = 0;
     }
     image->config_event.body = image->config;
     image->config_event.body_size = image->config_size;
