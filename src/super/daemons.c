@@ -75,16 +75,16 @@ bool daemons_reaped(struct super *super, pid_t pid)
 
 void daemons_stop(struct super *super)
 {
+    const bool told = super->ending;
     bool running = false;
 
     super->ending = true;
     /* The monitor last: who sees its channel closed does not end as one who was told to. */
     for (size_t i = DAEMON_COUNT; i-- > 0;) {
         loop_disarm(super->loop, &super->daemon[i].retry);
-        if (super->daemon[i].pid == 0)
-            continue;
-        running = true;
-        kill(super->daemon[i].pid, SIGTERM);
+        running = running || super->daemon[i].pid != 0;
+        if (super->daemon[i].pid != 0 && !told)
+            kill(super->daemon[i].pid, SIGTERM);
     }
     if (!running)
         loop_stop(super->loop);
