@@ -42,8 +42,8 @@ def stable(state):
     hers, his, known, pids = state
 
     def still(shown):
-        return {n: {k: v for k, v in m.items() if k not in ("memory_bytes", "pids")}
-                for n, m in shown.items()}
+        moves = ("memory_bytes", "pids", "disk_used_bytes", "inodes_used")
+        return {n: {k: v for k, v in m.items() if k not in moves} for n, m in shown.items()}
     return still(hers), still(his), known, pids
 
 
