@@ -58,6 +58,8 @@ static int search_family(struct netlink *netfilter, struct search *search, uint8
 static void put_filter(struct nlmsghdr *message, const struct search *search, uint8_t family);
 static int on_entry(const struct nlmsghdr *message, void *data);
 static bool tuple_read(const struct nlattr *nested, struct tuple *ret_tuple);
+static void address_read(const struct nlattr *field, struct tuple *tuple);
+static void protocol_read(const struct nlattr *field, struct tuple *tuple);
 static bool wanted(const struct search *search, const struct tuple *tuple);
 static int delete_found(struct netlink *netfilter, const struct search *search, uint32_t *ret_gone);
 
@@ -172,28 +174,44 @@ static bool tuple_read(const struct nlattr *nested, struct tuple *ret_tuple)
 
     each_nested(part, nested)
     {
-        const bool ip = mnl_attr_get_type(part) == CTA_TUPLE_IP;
-        if (!ip && mnl_attr_get_type(part) != CTA_TUPLE_PROTO)
+        const uint16_t type = mnl_attr_get_type(part);
+        if (type != CTA_TUPLE_IP && type != CTA_TUPLE_PROTO)
             continue;
         each_nested(field, part)
         {
-            const uint16_t type = mnl_attr_get_type(field);
-            const uint8_t *bytes = mnl_attr_get_payload(field);
-            const size_t size = mnl_attr_get_payload_len(field);
-            if (ip && (type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC))
-                tuple.source = size >= (type == CTA_IP_V6_SRC ? 16U : 4U) ? bytes : NULL;
-            if (ip && (type == CTA_IP_V4_DST || type == CTA_IP_V6_DST)) {
-                tuple.ipv6 = type == CTA_IP_V6_DST;
-                tuple.destination = size >= (tuple.ipv6 ? 16U : 4U) ? bytes : NULL;
-            }
-            if (!ip && type == CTA_PROTO_NUM && size >= 1)
-                tuple.protocol = bytes[0];
-            if (!ip && type == CTA_PROTO_DST_PORT && size >= 2)
-                tuple.port = (uint16_t)(bytes[0] << 8 | bytes[1]);
+            if (type == CTA_TUPLE_IP)
+                address_read(field, &tuple);
+            else
+                protocol_read(field, &tuple);
         }
     }
     *ret_tuple = tuple;
     return tuple.source != NULL && tuple.destination != NULL;
+}
+
+static void address_read(const struct nlattr *field, struct tuple *tuple)
+{
+    const uint16_t type = mnl_attr_get_type(field);
+    const bool ipv6 = type == CTA_IP_V6_SRC || type == CTA_IP_V6_DST;
+
+    if (mnl_attr_get_payload_len(field) < (ipv6 ? 16 : 4))
+        return;
+    tuple->ipv6 = ipv6;
+    if (type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC)
+        tuple->source = mnl_attr_get_payload(field);
+    else if (type == CTA_IP_V4_DST || type == CTA_IP_V6_DST)
+        tuple->destination = mnl_attr_get_payload(field);
+}
+
+static void protocol_read(const struct nlattr *field, struct tuple *tuple)
+{
+    const uint16_t type = mnl_attr_get_type(field);
+    const uint16_t size = mnl_attr_get_payload_len(field);
+
+    if (type == CTA_PROTO_NUM && size >= sizeof(uint8_t))
+        tuple->protocol = mnl_attr_get_u8(field);
+    else if (type == CTA_PROTO_DST_PORT && size >= sizeof(uint16_t))
+        tuple->port = ntohs(mnl_attr_get_u16(field));
 }
 
 static bool wanted(const struct search *search, const struct tuple *tuple)

@@ -120,6 +120,16 @@ int routes_apply(struct netlink *netfilter, const struct routes *routes)
     return netlink_commit(&batch);
 }
 
+bool routes_same(const struct routes *one, const struct routes *other)
+{
+    for (int ipv6 = 0; ipv6 < 2; ipv6++)
+        if (one->count[ipv6] != other->count[ipv6] ||
+            memcmp(one->subnet[ipv6], other->subnet[ipv6],
+                   one->count[ipv6] * sizeof(struct interval)) != 0)
+            return false;
+    return true;
+}
+
 bool routes_concerned(const struct nlmsghdr *message, const struct net_prefix *prefix)
 {
     if ((message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE) ||

@@ -34,6 +34,9 @@ nodiscard int routes_read(struct netlink *route, const struct net_prefix *prefix
 /** routes_apply() - makes @lan4 and @lan6 what @routes has. Return: 0; -errno */
 nodiscard int routes_apply(struct netlink *netfilter, const struct routes *routes);
 
+/** routes_same() - whether both have the same subnets */
+bool routes_same(const struct routes *one, const struct routes *other);
+
 /** routes_concerned() - whether a notification is about a subnet of the host's, not about a link of
  * ours */
 bool routes_concerned(const struct nlmsghdr *message, const struct net_prefix *prefix);

@@ -19,10 +19,11 @@
 #include "net/elements.h"
 
 #define NFT         "/usr/sbin/nft"
-#define RULES_FILE  CROFT_LIB_DIR "/croft.nft"
 #define DEFINE_SIZE 80U
 /* Newer kernels say how many elements a set has (NFTA_SET_COUNT); that is none of its form. */
 #define SET_ATTRIBUTE_LAST NFTA_SET_EXPRESSIONS
+
+static const char RULES[] = CROFT_LIB_DIR "/croft.nft";
 
 struct look {
     struct sha256 hash;
@@ -70,7 +71,7 @@ int table_load(struct netlink *netfilter, int keep, const struct net_prefix *pre
     char address6[INET6_ADDRSTRLEN];
     char define4[DEFINE_SIZE];
     char define6[DEFINE_SIZE];
-    const char *const argv[] = {NFT, "-D", define4, "-D", define6, "-f", RULES_FILE, NULL};
+    const char *const argv[] = {NFT, "-D", define4, "-D", define6, "-f", RULES, NULL};
     struct table table;
 
     inet_ntop(AF_INET, &net4, address4, sizeof(address4));
@@ -143,7 +144,7 @@ static int text_hash(const struct net_prefix *prefix, bool open, uint8_t ret_has
     struct sha256 hash;
     ssize_t got;
 
-    auto_close file = path_root(RULES_FILE, O_RDONLY);
+    auto_close file = path_root(RULES, O_RDONLY);
     if (file < 0)
         return file;
     sha256_init(&hash);

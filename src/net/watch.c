@@ -143,7 +143,7 @@ static void on_read_routes(void *data)
     static struct routes routes;
 
     int rc = routes_read(&net->route, &net->state.prefix, &routes);
-    if (rc == 0 && memcmp(&routes, &net->watch.routes, sizeof(routes)) != 0)
+    if (rc == 0 && !routes_same(&routes, &net->watch.routes))
         rc = routes_apply(&net->netfilter, &routes);
     if (rc < 0)
         give_up(net, "the host's own subnets cannot be read");
