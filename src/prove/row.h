@@ -110,6 +110,8 @@ extern const struct row rows_network[];
 extern const size_t rows_network_count;
 extern const struct row rows_grants[];
 extern const size_t rows_grants_count;
+extern const struct row rows_ends[];
+extern const size_t rows_ends_count;
 extern const struct row rows_resources[];
 extern const size_t rows_resources_count;
 extern const struct row rows_host[];

@@ -13,7 +13,7 @@ size_t rows_all(const struct row *ret_rows[ROWS_MAX])
                  {rows_host, rows_host_count},           {rows_door, rows_door_count},
                  {rows_client, rows_client_count},       {rows_words, rows_words_count},
                  {rows_network, rows_network_count},     {rows_grants, rows_grants_count},
-                 {rows_login, rows_login_count}};
+                 {rows_ends, rows_ends_count},           {rows_login, rows_login_count}};
     size_t count = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)

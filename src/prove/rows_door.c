@@ -372,10 +372,10 @@ static const struct spoil {
     {"her whole plan", 0, offsetof(struct plan, command), true, 0},
 };
 
-static void say_spoiled(struct scene *scene, struct trial *trial, const struct spoken_plan *good,
-                        const struct spoken_plan *hers, const struct spoil *spoil)
+static void say_spoiled(struct scene *scene, struct trial *trial, const union spoken_plan *good,
+                        const union spoken_plan *hers, const struct spoil *spoil)
 {
-    struct spoken_plan plan = *good;
+    union spoken_plan plan = *good;
     const void *from =
         spoil->hers ? (const char *)hers + spoil->offset : (const void *)&spoil->value;
     struct reply reply;
@@ -387,7 +387,7 @@ static void say_spoiled(struct scene *scene, struct trial *trial, const struct s
 }
 
 /* With the uid of a croftd in foreign hands: what only users, admins and root may say. */
-static void say_as_daemon(struct scene *scene, struct trial *trial, const struct spoken_plan *hers)
+static void say_as_daemon(struct scene *scene, struct trial *trial, const union spoken_plan *hers)
 {
     const struct order_user limits = {.fields = USER_PIDS, .limits = {.pids = 100000}};
     const struct speech orders[] = {
@@ -415,7 +415,7 @@ static void say_as_daemon(struct scene *scene, struct trial *trial, const struct
 
 /* The plan is good: it runs. Leaves the connection, with which the job ends. */
 static bool run_good(struct scene *scene, struct trial *trial, const char *name,
-                     struct spoken_plan *ret_plan, int *ret_sock)
+                     union spoken_plan *ret_plan, int *ret_sock)
 {
     struct reply reply = {.text = ""};
     int error = speaker_plan(&scene->attacker, name, JOB_SECONDS, ret_plan);
@@ -433,7 +433,7 @@ static bool run_good(struct scene *scene, struct trial *trial, const char *name,
 
 static void perform_plans(struct scene *scene, struct trial *trial)
 {
-    struct spoken_plan good, hers;
+    union spoken_plan good, hers;
     int running = -1;
     bool started = run_good(scene, trial, "prove-good", &good, &running);
 
@@ -456,7 +456,7 @@ static void perform_plans(struct scene *scene, struct trial *trial)
 /* The same bytes again, orders that do not fit what is running, and in another's mouth. */
 static void perform_replay(struct scene *scene, struct trial *trial)
 {
-    struct spoken_plan good, second;
+    union spoken_plan good, second;
     struct reply reply;
     int running = -1;
     uid_t uid = 0;

@@ -197,15 +197,8 @@ static bool log_is_raw(off_t from)
 
 static void perform_escapes(struct scene *scene, struct trial *trial)
 {
-    static const char *const names[] = {"a\x1b[2J",
-                                        "a\x1b]0;root\a",
-                                        "a\nroot ok",
-                                        "%s%n%n",
-                                        "a\",\"b",
-                                        "\xe2\x80\xae"
-                                        "toor",
-                                        "a\rb",
-                                        "--purge"};
+    static const char *const names[] = {"a\x1b[2J", "a\x1b]0;root\a",    "a\nroot ok", "%s%n%n",
+                                        "a\",\"b",  "\xe2\x80\xae-root", "a\rb",       "--purge"};
     static const char *const calls[] = {
         "{\"method\":\"Info\",\"parameters\":{\"name\":\"\\u001b[2J\\n\"}}",
         "{\"method\":\"\\u001b[31m\",\"parameters\":{}}",
@@ -337,7 +330,7 @@ static void perform_records(struct scene *scene, struct trial *trial)
 /* Gives an order and hangs up after @us, whatever has come of it by then. */
 static void order_and_go(const struct scene *scene, unsigned number, unsigned us)
 {
-    struct spoken_plan plan;
+    union spoken_plan plan;
     char name[32];
     int sent = 0;
 

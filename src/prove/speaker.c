@@ -146,19 +146,20 @@ static int only_layer(const struct party *party, uint8_t digest[SHA256_SIZE])
 }
 
 int speaker_plan(const struct party *party, const char *name, unsigned seconds,
-                 struct spoken_plan *ret_plan)
+                 union spoken_plan *ret_plan)
 {
-    struct spoken_plan spoken = {.plan = {.version = PLAN_VERSION,
-                                          .kind = PLAN_JOB,
-                                          .flags = PLAN_REMOVE,
-                                          .filter = PLAN_FILTER_DEFAULT,
-                                          .owner_uid = party->uid,
-                                          .block_count = BLOCK_COUNT,
-                                          .layer_count = 1,
-                                          .stop_signal = 15,
-                                          .command = {.argc = 2}}};
+    union spoken_plan spoken = {.plan = {.version = PLAN_VERSION,
+                                         .kind = PLAN_JOB,
+                                         .flags = PLAN_REMOVE,
+                                         .filter = PLAN_FILTER_DEFAULT,
+                                         .owner_uid = party->uid,
+                                         .block_count = BLOCK_COUNT,
+                                         .layer_count = 1,
+                                         .stop_signal = 15,
+                                         .command = {.argc = 2}}};
     struct id_range ranges[ID_RANGES_MAX];
     uint64_t keeper = 0;
+    char *strings = spoken.room + sizeof(spoken.plan);
     int error = scene_keeper(party, &keeper);
 
     if (error == 0 && hostproc_id_map(party->init, ranges) <= 0)
@@ -170,15 +171,14 @@ int speaker_plan(const struct party *party, const char *name, unsigned seconds,
     if (error == 0)
         error = str_copy(spoken.plan.image, sizeof(spoken.plan.image), PROVE_IMAGE);
     if (error == 0)
-        error =
-            str_format(spoken.strings, sizeof(spoken.strings), "/%c/bin/sleep%c%u", 0, 0, seconds);
+        error = str_format(strings, SPOKEN_STRINGS_MAX, "/%c/bin/sleep%c%u", 0, 0, seconds);
     if (error < 0)
         return error;
     spoken.plan.block_first = (uint32_t)ranges[0].first;
     spoken.plan.keeper_id = (uint32_t)keeper;
     /* What lies between three 0 bytes. */
     spoken.plan.command.strings_len =
-        (uint32_t)(sizeof("/") + sizeof("/bin/sleep") + strlen(spoken.strings + 13) + 1);
+        (uint32_t)(sizeof("/") + sizeof("/bin/sleep") + strlen(strings + 13) + 1);
     *ret_plan = spoken;
     return 0;
 }
@@ -197,7 +197,7 @@ static int three_pipes(int fds[STDIO_FDS])
     return 0;
 }
 
-int speaker_send_run(int sock, const struct spoken_plan *plan)
+int speaker_send_run(int sock, const union spoken_plan *plan)
 {
     int fds[STDIO_FDS] = {-1, -1, -1};
     struct speech speech = {.type = ORDER_RUN,
@@ -214,7 +214,7 @@ int speaker_send_run(int sock, const struct spoken_plan *plan)
     return error;
 }
 
-int speaker_run(int sock, const struct spoken_plan *plan, struct reply *ret_reply)
+int speaker_run(int sock, const union spoken_plan *plan, struct reply *ret_reply)
 {
     int error = speaker_send_run(sock, plan);
 

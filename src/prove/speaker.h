@@ -26,10 +26,12 @@ struct speech {
     size_t fd_count;
 };
 
+#define SPOKEN_STRINGS_MAX 64
+
 /* A plan and the bytes behind it. */
-struct spoken_plan {
+union spoken_plan {
     struct plan plan;
-    char strings[256];
+    char room[sizeof(struct plan) + SPOKEN_STRINGS_MAX];
 };
 
 /** speaker_as() - takes effective ids, with no group but @gid. Return: 0; -errno */
@@ -66,14 +68,14 @@ nodiscard int speaker_ask(uid_t uid, gid_t gid, const char *json, char *answer, 
  * Return: 0; -errno
  */
 nodiscard int speaker_plan(const struct party *party, const char *name, unsigned seconds,
-                           struct spoken_plan *ret_plan);
+                           union spoken_plan *ret_plan);
 
 /** speaker_send_run() - sends ORDER_RUN with @plan and three pipes. Return: 0; -errno */
-nodiscard int speaker_send_run(int sock, const struct spoken_plan *plan);
+nodiscard int speaker_send_run(int sock, const union spoken_plan *plan);
 
 /** speaker_run() - says ORDER_RUN with @plan over @sock, with three pipes. Return: as
  * speaker_hear() */
-nodiscard int speaker_run(int sock, const struct spoken_plan *plan, struct reply *ret_reply);
+nodiscard int speaker_run(int sock, const union spoken_plan *plan, struct reply *ret_reply);
 
 /** speaker_command() - the bytes of a command of one word, for ORDER_EXEC. Return: their size */
 size_t speaker_command(const char *word, void *bytes, size_t size);
