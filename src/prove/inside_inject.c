@@ -467,17 +467,20 @@ static bool look_at_link(const char *name, const char *gateway, struct forgery *
                          int *ret_index)
 {
     struct ifreq ask = {.ifr_flags = 0};
-    unsigned mac[ETH_ALEN];
+    char digits[2 * ETH_ALEN + 1];
+    size_t count = 0;
 
     if (link_ioctl(SIOCGIFHWADDR, name, &ask) < 0)
         return false;
     memcpy(forgery->mac, ask.ifr_hwaddr.sa_data, ETH_ALEN);
     *ret_index = (int)if_nametoindex(name);
     memset(forgery->gateway, 255, ETH_ALEN);
-    if (sscanf(gateway, "%2x:%2x:%2x:%2x:%2x:%2x", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-               &mac[5]) == ETH_ALEN)
-        for (size_t i = 0; i < ETH_ALEN; i++)
-            forgery->gateway[i] = (uint8_t)mac[i];
+    for (const char *at = gateway; *at && count < sizeof(digits) - 1; at++)
+        if (*at != ':')
+            digits[count++] = *at;
+    digits[count] = '\0';
+    if (str_unhex(digits, forgery->gateway, ETH_ALEN) < 0)
+        memset(forgery->gateway, 255, ETH_ALEN);
     return *ret_index > 0;
 }
 

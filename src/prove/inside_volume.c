@@ -65,9 +65,12 @@ static void try_layers(struct fact *fact, char *options, const char *key)
         return;
     at += strlen(key);
     at[strcspn(at, ", \n")] = '\0';
-    for (char *dir = strtok_r(at, ":", &at); dir; dir = strtok_r(NULL, ":", &at)) {
+    for (char *dir = at, *next; dir; dir = next) {
         char rooted[512];
 
+        next = strchr(dir, ':');
+        if (next)
+            *next++ = '\0';
         if (str_format(rooted, sizeof(rooted), "/%s", dir[0] == '/' ? dir + 1 : dir) < 0)
             continue;
         write_into(fact, rooted);

@@ -112,9 +112,13 @@ static uint64_t belief_of(pid_t pid, const char *link)
         /* How often a route of IPv6 was used stands behind this. */
         size_t most = strcmp(files[i], "net/ipv6_route") == 0 ? ROUTE_WIDTH : SIZE_MAX;
 
-        for (char *line = strtok(length > 0 ? text : NULL, "\n"); line; line = strtok(NULL, "\n"))
+        for (char *line = text, *next; length > 0 && line; line = next) {
+            next = strchr(line, '\n');
+            if (next)
+                *next++ = '\0';
             if (!link || strstr(line, link))
                 sha256_add(&hash, line, strnlen(line, most));
+        }
     }
     sha256_end(&hash, digest);
     memcpy(&first, digest, sizeof(first));

@@ -116,7 +116,7 @@ static int open_pipe(void)
 
 static const struct {
     const char *what;
-    int (*open)(void);
+    int (*make)(void);
 } wrong[] = {
     {"/etc/shadow", open_shadow}, {"/proc/self/mem", open_memory}, {"a directory", open_root},
     {"an epoll", open_epoll},     {"a ring", open_ring},           {"a memfd", open_memfd},
@@ -158,7 +158,7 @@ static void give_all_kinds(struct scene *scene, struct trial *trial)
     struct fact *fact = &trial->attack;
 
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        auto_close fd = scene->unwalled ? -1 : wrong[i].open();
+        auto_close fd = scene->unwalled ? -1 : wrong[i].make();
 
         for (size_t place = 0; place < STDIO_FDS && (fd >= 0 || scene->unwalled); place++) {
             fact->number[1]++;

@@ -98,18 +98,14 @@ static bool rises(const struct scene *scene, const char *program, const char *wo
     if (child_fork(surrounded_body, &given, &child) < 0)
         return false;
     for (int i = 0; i < 30 && !risen; i++) {
-        uint64_t effective = scene->attacker.uid, caps = 0;
-        char text[4096];
+        uint64_t real = 0, last = 0;
 
         (void)usleep(5000);
-        if (hostproc_text(child.pid, "status", text, sizeof(text)) <= 0)
-            break;
-        char *line = strstr(text, "\nUid:\t");
-        if (line && strchr(line + 6, '\t') &&
-            str_u64(strtok(strchr(line + 6, '\t') + 1, "\t"), 0, UINT32_MAX, &effective) == 0)
-            /* Before it executes the child is still root: only a real uid of his counts. */
-            risen = effective == 0 && hostproc_field(child.pid, "Uid:", false, &caps) == 0 &&
-                    caps == scene->attacker.uid;
+        /* Before it executes the child is still root: only a real id of his counts. The last of the
+         * four follows the effective one. */
+        risen = hostproc_field(child.pid, "Uid:", false, &real) == 0 &&
+                hostproc_field(child.pid, "Uid:", true, &last) == 0 &&
+                real == scene->attacker.uid && last == 0;
     }
     (void)child_end(&child, 0);
     return risen;
