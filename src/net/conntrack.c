@@ -144,8 +144,7 @@ static int on_entry(const struct nlmsghdr *message, void *data)
     struct tuple tuple;
     uint32_t id = 0;
 
-    each_attribute(attribute, message, sizeof(*generic))
-    {
+    each_attribute (attribute, message, sizeof(*generic)) {
         if (mnl_attr_get_type(attribute) == CTA_TUPLE_ORIG)
             nested = attribute;
         if (mnl_attr_get_type(attribute) == CTA_ID &&
@@ -172,13 +171,11 @@ static bool tuple_read(const struct nlattr *nested, struct tuple *ret_tuple)
     const struct nlattr *part;
     const struct nlattr *field;
 
-    each_nested(part, nested)
-    {
+    each_nested (part, nested) {
         const uint16_t type = mnl_attr_get_type(part);
         if (type != CTA_TUPLE_IP && type != CTA_TUPLE_PROTO)
             continue;
-        each_nested(field, part)
-        {
+        each_nested (field, part) {
             if (type == CTA_TUPLE_IP)
                 address_read(field, &tuple);
             else

@@ -289,15 +289,12 @@ static int on_found(const struct nlmsghdr *message, void *data)
     const struct nlattr *one;
     const struct nlattr *field;
 
-    each_attribute(list, message, sizeof(struct nfgenmsg))
-    {
+    each_attribute (list, message, sizeof(struct nfgenmsg)) {
         if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
             continue;
-        each_nested(one, list)
-        {
+        each_nested (one, list) {
             found->found = true;
-            each_nested(field, one)
-            {
+            each_nested (field, one) {
                 if (mnl_attr_get_type(field) == NFTA_SET_ELEM_EXPIRATION)
                     found->expires_ms = be64toh(mnl_attr_get_u64(field));
             }
@@ -312,11 +309,11 @@ static int on_counted(const struct nlmsghdr *message, void *data)
     const struct nlattr *list;
     const struct nlattr *one;
 
-    each_attribute(list, message, sizeof(struct nfgenmsg))
-    {
+    each_attribute (list, message, sizeof(struct nfgenmsg)) {
         if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
             continue;
-        each_nested(one, list)(*count)++;
+        each_nested (one, list)
+            (*count)++;
     }
     return MNL_CB_OK;
 }

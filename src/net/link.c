@@ -257,8 +257,7 @@ static int on_link(const struct nlmsghdr *message, void *data)
     struct found_links *found = data;
     const struct nlattr *attribute;
 
-    each_attribute(attribute, message, sizeof(struct ifinfomsg))
-    {
+    each_attribute (attribute, message, sizeof(struct ifinfomsg)) {
         if (mnl_attr_get_type(attribute) != IFLA_IFNAME ||
             mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0)
             continue;

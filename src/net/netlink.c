@@ -157,9 +157,9 @@ static int receive_answers(struct netlink_batch *batch)
         ssize_t got = mnl_socket_recvfrom(batch->netlink->socket, answer, sizeof(answer));
         if (got < 0)
             return -errno;
-        const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)answer;
-        for (int left = (int)got; mnl_nlmsg_ok(message, left);
-             message = mnl_nlmsg_next(message, &left)) {
+        const struct nlmsghdr *message;
+        size_t left = (size_t)got;
+        each_message (message, left, answer) {
             const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
             /* Unsigned distance, as the numbers wrap around. */
             if (message->nlmsg_type != NLMSG_ERROR ||

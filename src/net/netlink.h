@@ -95,6 +95,26 @@ static inline size_t netlink_align(size_t size)
     return (size + 3U) & ~(size_t)3U;
 }
 
+/** netlink_ok() - whether a whole message is among the @left bytes at @message */
+static inline bool netlink_ok(const struct nlmsghdr *message, size_t left)
+{
+    return left >= sizeof(*message) && message->nlmsg_len >= sizeof(*message) &&
+           message->nlmsg_len <= left;
+}
+
+/** netlink_next() - the message behind @message; @left becomes what is left from there */
+static inline const struct nlmsghdr *netlink_next(const struct nlmsghdr *message, size_t *left)
+{
+    const size_t size = netlink_align(message->nlmsg_len);
+    *left -= size < *left ? size : *left;
+    return (const struct nlmsghdr *)(const void *)((const char *)message + size);
+}
+
+/* All messages of @bytes, as many as were received. */
+#define each_message(message, left, bytes)                                                         \
+    for ((message) = (const struct nlmsghdr *)(const void *)(bytes); netlink_ok(message, left);    \
+         (message) = netlink_next(message, &(left)))
+
 /** netlink_nft() - the type of a message of nftables */
 #define netlink_nft(message) ((uint16_t)((NFNL_SUBSYS_NFTABLES << 8) | (message)))
 

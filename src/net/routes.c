@@ -214,8 +214,7 @@ static struct found_route route_of(const struct nlmsghdr *message)
     uint8_t address[ADDRESS_BYTES_MAX] = {0};
     const struct nlattr *attribute;
 
-    each_attribute(attribute, message, sizeof(*head))
-    {
+    each_attribute (attribute, message, sizeof(*head)) {
         const uint16_t type = mnl_attr_get_type(attribute);
         const size_t size = mnl_attr_get_payload_len(attribute);
         if (type == RTA_DST && size == size_of(route.ipv6))
@@ -275,8 +274,7 @@ static int on_name(const struct nlmsghdr *message, void *data)
 {
     const struct nlattr *attribute;
 
-    each_attribute(attribute, message, sizeof(struct ifinfomsg))
-    {
+    each_attribute (attribute, message, sizeof(struct ifinfomsg)) {
         if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
             mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
             *(bool *)data = net_link_slot(mnl_attr_get_str(attribute)) != 0;

@@ -224,8 +224,7 @@ static int on_object(const struct nlmsghdr *message, void *data)
     const struct nlattr *attribute;
     bool ours = false;
 
-    each_attribute(attribute, message, sizeof(struct nfgenmsg))
-    {
+    each_attribute (attribute, message, sizeof(struct nfgenmsg)) {
         if (mnl_attr_get_type(attribute) == NFTA_RULE_TABLE &&
             mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
             ours = strcmp(mnl_attr_get_str(attribute), TABLE_NAME) == 0;
@@ -233,8 +232,7 @@ static int on_object(const struct nlmsghdr *message, void *data)
     if (!ours)
         return MNL_CB_OK;
     look->objects++;
-    each_attribute(attribute, message, sizeof(struct nfgenmsg))
-    {
+    each_attribute (attribute, message, sizeof(struct nfgenmsg)) {
         if (mnl_attr_get_type(attribute) <= look->last_attribute)
             sha256_add(&look->hash, attribute, attribute->nla_len);
     }
@@ -246,8 +244,7 @@ static int on_generation(const struct nlmsghdr *message, void *data)
     uint32_t *generation = data;
     const struct nlattr *attribute;
 
-    each_attribute(attribute, message, sizeof(struct nfgenmsg))
-    {
+    each_attribute (attribute, message, sizeof(struct nfgenmsg)) {
         if (mnl_attr_get_type(attribute) == NFTA_GEN_ID &&
             mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
             *generation = ntohl(mnl_attr_get_u32(attribute));

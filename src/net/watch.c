@@ -69,8 +69,7 @@ bool watch_message(const struct nlmsghdr *message, uint32_t own)
     if (generic->nfgen_family != NFPROTO_INET)
         return false;
     /* NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE, ...: the same number in all. */
-    each_attribute(attribute, message, sizeof(*generic))
-    {
+    each_attribute (attribute, message, sizeof(*generic)) {
         if (mnl_attr_get_type(attribute) == NFTA_RULE_TABLE &&
             mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
             return strcmp(mnl_attr_get_str(attribute), TABLE_NAME) == 0;
@@ -94,9 +93,9 @@ static void on_table(struct loop_source *source, uint32_t events, void *data)
             look(net);
             return;
         }
-        const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)bytes;
-        for (int left = (int)got; mnl_nlmsg_ok(message, left);
-             message = mnl_nlmsg_next(message, &left)) {
+        const struct nlmsghdr *message;
+        size_t left = (size_t)got;
+        each_message (message, left, bytes) {
             if (!watch_message(message, net->netfilter.port))
                 continue;
             give_up(net, "somebody changed the table inet croft");
@@ -115,10 +114,11 @@ static void on_route(struct loop_source *source, uint32_t events, void *data)
     (void)events;
 
     while ((got = mnl_socket_recvfrom(net->watch.route.socket, bytes, sizeof(bytes))) >= 0) {
-        const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)bytes;
-        for (int left = (int)got; mnl_nlmsg_ok(message, left);
-             message = mnl_nlmsg_next(message, &left))
+        const struct nlmsghdr *message;
+        size_t left = (size_t)got;
+        each_message (message, left, bytes) {
             concerned = concerned || routes_concerned(message, &net->state.prefix);
+        }
     }
     if ((concerned || errno != EAGAIN) && !net->watch.read_routes.armed)
         loop_arm(net->loop, &net->watch.read_routes, clock_boot_ns() + ROUTES_WAIT_NS);

@@ -49,9 +49,9 @@ static void notifications(const uint8_t *bytes, size_t size)
     if (!copy)
         return;
     memcpy(copy, bytes, size);
-    const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)copy;
-    for (int left = (int)size; mnl_nlmsg_ok(message, left);
-         message = mnl_nlmsg_next(message, &left)) {
+    const struct nlmsghdr *message;
+    size_t left = size;
+    each_message (message, left, copy) {
         /* Its own changes never end it. */
         PROMISE(!watch_message(message, message->nlmsg_pid));
         (void)watch_message(message, message->nlmsg_pid + 1);
