@@ -120,8 +120,16 @@ int launch_default(const char *name, struct err *err)
     if (r != 0)
         return r;
     wish.image = api_text(status, "default_image");
-    if (wish.image[0] == '\0')
-        wish.image = image_on_server(BUILT_IMAGE) ? BUILT_IMAGE : BUILT_IN_IMAGE;
+    if (wish.image[0] != '\0')
+        return launch_wish(&wish, &planned, err);
+    wish.image = image_on_server(BUILT_IMAGE) ? BUILT_IMAGE : BUILT_IN_IMAGE;
+    r = launch_wish(&wish, &planned, err);
+    if (r != OUTCOME_OVER_LIMIT || strcmp(wish.image, BUILT_IN_IMAGE) == 0)
+        return r;
+    /* Nobody chose the image: a small disk must not keep her from logging in. */
+    fprintf(stderr, "croft: %s is made of %s: %s\n", name, BUILT_IN_IMAGE, err->text);
+    *err = (struct err){.outcome = OUTCOME_OK};
+    wish.image = BUILT_IN_IMAGE;
     return launch_wish(&wish, &planned, err);
 }
 
