@@ -16,8 +16,8 @@ from sshd import SNIPPET
 # controls stand, one behind the other, do not show that any one of them works.
 ALONE = {"userns": ("P-07", "R-23"), "seccomp": ("P-15", "K-15"), "caps": ("K-20",),
          "cgroup": ("R-01", "K-09"), "idrange": ("P-07", "R-23"),
-         "nftables": ("N-01", "N-02", "N-11", "N-16", "N-24", "N-30", "N-33", "N-34", "N-36",
-                      "D-17", "D-18", "D-19")}
+         "nftables": ("N-01", "N-02", "N-11", "N-16", "N-24", "N-30", "N-33", "N-34", "N-35",
+                      "N-36", "D-17", "D-18", "D-19")}
 
 
 def prove(*args, timeout=110):
