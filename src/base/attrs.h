@@ -6,7 +6,8 @@
 #define nodiscard              __attribute__((warn_unused_result))
 #define printf_like(fmt, args) __attribute__((format(printf, fmt, args)))
 #define noreturn_fn            __attribute__((noreturn))
-#define cleanup_with(fn)       __attribute__((cleanup(fn)))
+/* A variable may be there for its cleanup alone. */
+#define cleanup_with(fn) __attribute__((cleanup(fn), unused))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -60,6 +60,17 @@ static void start(uint8_t boot)
 /* It is killed: the files stay. */
 static void stop(void)
 {
+    /* By hand: nothing is told, no slot is given back. */
+    while (alice->instances != NULL) {
+        struct instance *instance = alice->instances;
+        alice->instances = instance->next;
+        free(instance);
+    }
+    while (monitor.users.first != NULL) {
+        struct user *user = monitor.users.first;
+        monitor.users.first = user->next;
+        free(user);
+    }
     fd_close(&monitor.addresses.fd);
     fd_close(&monitor.dirs.run);
     fd_close(&monitor.dirs.names);

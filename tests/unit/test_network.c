@@ -115,7 +115,11 @@ static int tear_down(void **state)
     (void)state;
     fd_close(&peer);
     turn(); /* hears that the channel is closed */
-    loop_disarm(monitor.loop, &monitor.network.orphans_timer);
+    if (monitor.network.orphans_timer.armed)
+        loop_arm(monitor.loop, &monitor.network.orphans_timer, clock_boot_ns());
+    turn();
+    while (monitor.users.first != NULL)
+        user_drop(monitor.users.first);
     loop_free(monitor.loop);
     return 0;
 }
