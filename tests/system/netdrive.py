@@ -10,7 +10,6 @@ its channel as the monitor would, with machines that are network namespaces
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import socket
@@ -19,10 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-PATHS_H = pathlib.Path(os.environ.get("CROFT_PATHS_H", TOP / "build/src/croft-paths.h"))
-PATHS = dict(re.findall(r'#define (CROFT_\w+)\s+"(.*)"', PATHS_H.read_text()))
-LIB, RUN = PATHS["CROFT_LIB_DIR"], PATHS["CROFT_RUN_DIR"]
+from harness import LIB, RUN, TOP
 
 (HELLO, USER, USER_GONE, SERVICE, LINK, LINK_GONE, GRANT, GRANT_GONE, SYNCED, WHY,
  LOOK) = range(1, 12)
