@@ -9,9 +9,10 @@ packages() {
     case $1 in
     build) echo gcc libc6-dev meson ninja-build pkg-config python3 \
         libjansson-dev libseccomp-dev libmnl-dev libarchive-dev libzstd-dev zlib1g-dev busybox-static ;;
-    run) echo e2fsprogs openssh-server openssh-client passwd util-linux libjansson4 libmnl0 nftables ;;
+    run) echo e2fsprogs openssh-server openssh-client passwd util-linux libjansson4 libmnl0 nftables \
+        python3 ;;
     test) echo clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libcmocka-dev \
-        python3-pytest binutils git strace ;;
+        python3-pytest binutils git strace iproute2 conntrack acl libcap2-bin zstd ;;
     *) echo "need.sh: '$1' is none of build, run, test" >&2; exit 2 ;;
     esac
 }
