@@ -34,7 +34,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 CROFT = os.environ.get("CROFT", "/usr/bin/croft")
 RUN = os.environ.get("CROFT_RUN", "/run/croft")
 PORT = "5432"
-OTHERS_EACH = 1000  # the most that one user may give
+OTHERS_EACH = 1000  # the most that one user may give, to four others
+TO_ONE = 250
 
 
 def percentile(values, part):
@@ -155,16 +156,17 @@ def measure_grants(bench, title):
 
 
 def grants_of_others(bench):
-    """A ring: each of them gives the next one as many grants as one user may."""
-    count = (bench.options.others + OTHERS_EACH - 1) // OTHERS_EACH
+    """A ring: each of them gives the next four as many grants as one user may."""
+    count = max(5, (bench.options.others + OTHERS_EACH - 1) // OTHERS_EACH)
     names = [f"bench-c{i}" for i in range(count)]
     for name in names:
         bench.add(name)
         bench.croft(name, "launch", "bench", "db", "--", "/bin/sleep", "100000")
     begin = time.monotonic()
     for i, name in enumerate(names):
-        script = "".join(f"'{CROFT}' grant {names[(i + 1) % count]} port db:{port} --forever"
-                         " >/dev/null || exit 1\n" for port in range(1, OTHERS_EACH + 1))
+        script = "".join(f"'{CROFT}' grant {names[(i + 1 + (port - 1) // TO_ONE) % count]} port "
+                         f"db:{port} --forever >/dev/null || exit 1\n"
+                         for port in range(1, OTHERS_EACH + 1))
         subprocess.run(bench.words_of(name, "sh", "-c", script), check=True)
     total = count * OTHERS_EACH
     bench.say(f"\n{total} grants of others made in {time.monotonic() - begin:.1f} s")

@@ -3,7 +3,8 @@
 # memory.sh - what Croft itself takes, and what one more idle machine takes
 #
 # usage: CROFT=... CROFT_LIB=... CROFT_CGROUP=... USER_UID=... BENCH_USER=... memory.sh (for run.sh)
-# A machine is PSS of its processes + slab + kernel stacks + page tables, over MACHINES of them.
+# A machine, with its network and one sleep, is PSS of its processes + slab + kernel stacks + page
+# tables + per-cpu memory, over MACHINES of them.
 set -eu
 machines=20
 
@@ -15,11 +16,11 @@ pss() { # PIDs... -> KiB
     echo "$total"
 }
 
-kernel() { # slab + stacks + page tables, KiB
+kernel() { # slab + stacks + page tables + per-cpu, KiB
     sync
     echo 3 >/proc/sys/vm/drop_caches
     sleep 1
-    awk '/^(Slab|KernelStack|PageTables):/ {sum += $2} END {print sum}' /proc/meminfo
+    awk '/^(Slab|KernelStack|PageTables|Percpu):/ {sum += $2} END {print sum}' /proc/meminfo
 }
 
 as_user() {
@@ -36,7 +37,8 @@ for exe in /proc/[0-9]*/exe; do
     program=$(readlink "$exe" 2>/dev/null) || continue
     # A program that was installed again while it ran.
     case ${program% (deleted)} in
-    "$CROFT_LIB"/croft-super | "$CROFT_LIB"/croft-monitor | "$CROFT_LIB"/croftd)
+    "$CROFT_LIB"/croft-super | "$CROFT_LIB"/croft-monitor | "$CROFT_LIB"/croft-net | \
+        "$CROFT_LIB"/croftd)
         pid=${exe#/proc/}
         host_pids="$host_pids ${pid%/exe}"
         ;;
@@ -58,12 +60,12 @@ pss_before=$(pss $(of_user))
 kernel_before=$(kernel)
 i=0
 while [ $i -lt $machines ]; do
-    as_user "$CROFT" launch busybox "idle-$i" >/dev/null
+    as_user "$CROFT" launch busybox "idle-$i" -- /bin/sleep 1000000 >/dev/null
     i=$((i + 1))
 done
 kernel_after=$(kernel)
 # shellcheck disable=SC2046
 pss_after=$(pss $(of_user))
 awk -v n=$machines -v p=$((pss_after - pss_before)) -v k=$((kernel_after - kernel_before)) 'BEGIN {
-    printf "%-28s %6d PSS + %d slab, stacks, page tables = %d (of %d machines)\n",
+    printf "%-28s %6d PSS + %d kernel = %d (of %d machines)\n",
         "one more idle machine", p / n, k / n, (p + k) / n, n }'

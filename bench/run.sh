@@ -75,6 +75,10 @@ list_run() {
         echo "podman-run 0 podman --root $work/podman --runroot $work/podman-run --runtime=crun run" \
             "--rm --network=none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024" \
             "localhost/croft-bench /bin/true"
+        # With a network of its own, as croft-run has it.
+        [ -z "$podman_bridge" ] || echo "podman-bridge 0 podman --root $work/podman" \
+            "--runroot $work/podman-run --runtime=crun run --rm --ulimit nofile=1024:1024" \
+            "--ulimit nproc=1024:1024 localhost/croft-bench /bin/true"
     fi
 }
 
@@ -103,11 +107,14 @@ measure() {
 
 prepare_podman() {
     podman=
+    podman_bridge=
     command -v podman >/dev/null && command -v crun >/dev/null || return 0
     podman_ import "$work/root.tar" localhost/croft-bench >/dev/null 2>&1 || return 0
     podman_ run -d --network=none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 \
         --name croft-bench localhost/croft-bench /bin/sleep 100000 >/dev/null 2>&1 || return 0
     podman=1
+    ! podman_ run --rm --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 \
+        localhost/croft-bench /bin/true >/dev/null 2>&1 || podman_bridge=1
 }
 
 main() {
