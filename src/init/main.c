@@ -184,7 +184,7 @@ static void become_command(const struct options *options, const char *const *env
     bool has_user = options->user != NULL;
     int rc = 0;
     if (has_user) {
-        rc = user_find(options->user, &user);
+        rc = user_find(options->user, FIRST_START, &user);
         if (rc < 0)
             give_up(STATUS_CANNOT_EXECUTE, "cannot find the user", options->user, rc);
         rc = user_become(&user);

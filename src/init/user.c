@@ -7,10 +7,13 @@
 #include <grp.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "wire/limits.h"
 
 enum {
     PASSWD_NAME,
@@ -22,7 +25,8 @@ enum {
     PASSWD_SHELL
 };
 enum { GROUP_NAME, GROUP_PASSWORD, GROUP_GID, GROUP_MEMBERS };
-#define FIELDS_MAX 7U
+#define FIELDS_MAX      7U
+#define PENDING_LOOK_MS 20U
 
 /* wanted: a name; NULL: user->uid. gid: of a group that was looked for */
 struct search {
@@ -36,6 +40,7 @@ struct search {
 typedef bool (*line_fn)(char *line, struct search *search);
 
 static int find_account(const char *name, struct user *ret_user);
+static void wait_for_end(const char *pending);
 static int find_group(const char *name, gid_t *ret_gid);
 static size_t split_fields(char *line, char *fields[FIELDS_MAX]);
 static bool parse_id(const char *text, uint32_t *ret_id);
@@ -44,7 +49,7 @@ static bool membership_line(char *line, struct search *search);
 static bool group_line(char *line, struct search *search);
 static int read_lines(const char *name, line_fn on_line, struct search *search);
 
-int user_find(const char *spec, struct user *ret_user)
+int user_find(const char *spec, const char *pending, struct user *ret_user)
 {
     const size_t length = strcspn(spec, ":");
     const bool optional = spec[0] == '?';
@@ -55,6 +60,10 @@ int user_find(const char *spec, struct user *ret_user)
     memcpy(name, spec, length);
     name[length] = '\0';
     int rc = find_account(name + optional, &user);
+    if (rc == -ENOENT && optional) {
+        wait_for_end(pending);
+        rc = find_account(name + optional, &user);
+    }
     if (rc < 0 && optional) {
         user = (struct user){.name = "root", .home = "/root"};
         rc = 0;
@@ -94,6 +103,14 @@ static int find_account(const char *name, struct user *ret_user)
         return rc;
     *ret_user = user;
     return 0;
+}
+
+static void wait_for_end(const char *pending)
+{
+    const struct timespec pause = {.tv_nsec = PENDING_LOOK_MS * NS_PER_MS};
+    const uint64_t deadline_ns = clock_boot_ns() + FIRST_START_WAIT_MS * NS_PER_MS;
+    while (faccessat(AT_FDCWD, pending, F_OK, 0) == 0 && clock_boot_ns() < deadline_ns)
+        nanosleep(&pause, NULL);
 }
 
 static int find_group(const char *name, gid_t *ret_gid)

@@ -137,6 +137,8 @@
 
 /* An image's own first-start; then the machine's command starts anyway. */
 #define FIRST_START_TIMEOUT_MS 30000U
+/* So long a login waits for the account that first-start makes; then it is the machine's root. */
+#define FIRST_START_WAIT_MS 5000U
 
 /* Stopping. */
 #define STOP_TIMEOUT_MS 10000U

@@ -2,12 +2,19 @@
 /* test_user - passwd and group lines as an image's root may write them */
 #include "unit.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/attrs.h"
+#include "base/clock.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "init/environment.h"
 #include "init/user.h"
+#include "wire/limits.h"
 
 static bool find(const char *text, const char *wanted, struct user *user)
 {
@@ -163,6 +170,47 @@ static void what_was_given_stays(void **state)
     assert_string_equal(value(envp, "HOME"), "/root");
 }
 
+/* Who is not there is looked for again when first-start has ended; who never comes, is root. */
+static void an_account_on_its_way_is_waited_for(void **state)
+{
+    char pending[] = "/tmp/croft-unit-XXXXXX";
+    struct user user;
+    (void)state;
+    auto_close fd = mkstemp(pending);
+    assert_true(fd >= 0);
+    uint64_t begin_ns = clock_boot_ns();
+    assert_int_equal(user_find("?root", pending, &user), 0);
+    assert_int_equal(user_find("no-such-user", pending, &user), -ENOENT);
+    assert_true(clock_boot_ns() - begin_ns < 200 * NS_PER_MS);
+
+    pid_t first_start = fork();
+    assert_true(first_start >= 0);
+    if (first_start == 0) {
+        usleep(300000);
+        _exit(unlink(pending) < 0);
+    }
+    begin_ns = clock_boot_ns();
+    assert_int_equal(user_find("?no-such-user", pending, &user), 0);
+    assert_string_equal(user.name, "root");
+    const uint64_t waited_ns = clock_boot_ns() - begin_ns;
+    assert_true(waited_ns >= 300 * NS_PER_MS && waited_ns < FIRST_START_WAIT_MS * NS_PER_MS);
+    assert_int_equal(waitpid(first_start, NULL, 0), first_start);
+}
+
+static void nobody_is_waited_for_without_end(void **state)
+{
+    char pending[] = "/tmp/croft-unit-XXXXXX";
+    struct user user;
+    (void)state;
+    auto_close fd = mkstemp(pending);
+    assert_true(fd >= 0);
+    const uint64_t begin_ns = clock_boot_ns();
+    assert_int_equal(user_find("?no-such-user", pending, &user), 0);
+    assert_string_equal(user.name, "root");
+    assert_true(clock_boot_ns() - begin_ns >= FIRST_START_WAIT_MS * NS_PER_MS);
+    assert_int_equal(unlink(pending), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +221,8 @@ int main(void)
         cmocka_unit_test(groups_beyond_the_most_are_left_out),
         cmocka_unit_test(a_group_by_name),
         cmocka_unit_test(what_was_given_stays),
+        cmocka_unit_test(an_account_on_its_way_is_waited_for),
+        cmocka_unit_test(nobody_is_waited_for_without_end),
     };
 
     return cmocka_run_group_tests_name("user", tests, NULL, NULL);
