@@ -16,10 +16,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -230,8 +232,16 @@ static int run_into(int file, struct err *err)
     static char script[] = CONFIGURE;
     char *command[] = {shell, script, NULL};
     auto_close ours = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    /* What comes out of the machine is as long as its scripts want; the disk it goes to is the
+     * host's. Beyond this a write fails, and so does the build. */
+    struct rlimit limit;
     int status = 0;
 
+    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+        return err_errno(err, OUTCOME_FAILED, -errno, "cannot bound the image's size");
+    limit.rlim_cur = BUILD_DISK;
+    if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+        return err_errno(err, OUTCOME_FAILED, -errno, "cannot bound the image's size");
     if (ours < 0 || dup2(file, STDOUT_FILENO) < 0)
         return err_errno(err, OUTCOME_FAILED, -errno, "standard output");
     int r = launch_system_job(SEED_IMAGE, command, &status, err);
