@@ -9,6 +9,10 @@
 #include "net/link.h"
 #include "net/net.h"
 
+#define COUNTED_SETS 4U
+
+static int count_each(struct netlink *netfilter, const enum set_id sets[COUNTED_SETS],
+                      uint32_t *ret_count);
 static int why_machine(struct net *net, const struct net_request *request, uint32_t slot,
                        struct net_reply *reply);
 static int why_world(struct net *net, const struct net_request *request, struct net_reply *reply);
@@ -16,6 +20,9 @@ static bool why_never(const uint8_t *address, bool ipv6);
 
 int why_look(struct netlink *route, struct netlink *netfilter, struct net_counts *ret_counts)
 {
+    static const enum set_id members[] = {SET_OWNER4, SET_OWNER6, SET_MEMBERS4, SET_MEMBERS6};
+    static const enum set_id grants[] = {SET_GRANTS4, SET_GRANTS6, SET_GRANTS_NEW4,
+                                         SET_GRANTS_NEW6};
     auto_free uint16_t *slots = mem_new(NET_SLOT_LAST + 1U, sizeof(*slots));
     struct net_counts counts = {.links = 0};
 
@@ -25,9 +32,9 @@ int why_look(struct netlink *route, struct netlink *netfilter, struct net_counts
     counts.links = (uint32_t)rc;
     rc = table_rules(netfilter, &counts.rules);
     if (rc == 0)
-        rc = elements_count(netfilter, SET_MEMBERS4, &counts.members);
+        rc = count_each(netfilter, members, &counts.members);
     if (rc == 0)
-        rc = elements_count(netfilter, SET_GRANTS4, &counts.grants);
+        rc = count_each(netfilter, grants, &counts.grants);
     if (rc == 0)
         rc = elements_count(netfilter, SET_USER_OUT, &counts.users);
     /* No table: nothing is in it. */
@@ -35,6 +42,23 @@ int why_look(struct netlink *route, struct netlink *netfilter, struct net_counts
         return rc;
     *ret_counts = counts;
     return 0;
+}
+
+/* One element more in any of them opens something. */
+static int count_each(struct netlink *netfilter, const enum set_id sets[COUNTED_SETS],
+                      uint32_t *ret_count)
+{
+    uint32_t first = 0;
+    uint32_t count = 0;
+
+    int rc = elements_count(netfilter, sets[0], &first);
+    *ret_count = first;
+    for (size_t i = 1; rc == 0 && i < COUNTED_SETS; i++) {
+        rc = elements_count(netfilter, sets[i], &count);
+        if (count != first)
+            *ret_count = NET_COUNT_UNEVEN;
+    }
+    return rc;
 }
 
 /* As croft.nft asks, in the same order. */

@@ -105,11 +105,12 @@ enum net_rule {
     NET_RULE_COUNT
 };
 
-/* What is in the kernel's table, read back; of families the IPv4 ones. */
+/* What is in the kernel's table, read back. NET_COUNT_UNEVEN: not as many in each of these sets. */
+#define NET_COUNT_UNEVEN UINT32_MAX
 struct net_counts {
     uint32_t links;   /* outside ends that exist */
-    uint32_t members; /* elements of @members4 */
-    uint32_t grants;  /* elements of @grants4 */
+    uint32_t members; /* elements of @owner4, @owner6, @members4 and @members6 each */
+    uint32_t grants;  /* elements of @grants4, @grants6, @grants_new4 and @grants_new6 each */
     uint32_t users;   /* elements of @user_out */
     uint32_t rules; /* rules of the table; another number than after loading: somebody changed it */
     uint32_t reserved;

@@ -23,6 +23,7 @@ from netdrive import (GRANT, GRANT_GONE, HOST, INTERNET, LAN, LINK, LINK_GONE, L
 ALICE, BOB, CAROL = 1001, 1002, 1003
 DB, OTHER = 5432, 5433          # the granted port, one that is not
 ABLATE_NFTABLES = 1 << 5
+UNEVEN = 2**32 - 1             # net_counts: not as many in each set
 FAMILIES = (4, 6)
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
@@ -585,6 +586,38 @@ def test_restart_keeps_connections(own):
     assert (counts["links"], counts["members"], counts["grants"], counts["users"]) == (4, 4, 1, 3)
     assert counts["rules"] == rules
     assert "croft0005" not in own.host.ip("link"), "nobody told of it"
+
+
+# What opens something, were it there: in which set, as nft takes it.
+FORGED = {
+    "owner4": f"{{ croft0003 . {address(7)} : {ALICE} }}",
+    "owner6": f"{{ croft0003 . {address(7, 6)} : {ALICE} }}",
+    "members4": f"{{ {BOB} . {address(2)} }}",
+    "members6": f"{{ {BOB} . {address(2, 6)} }}",
+    "grants4": f"{{ {CAROL} . {address(2)} . tcp . {DB} }}",
+    "grants6": f"{{ {CAROL} . {address(2, 6)} . tcp . {DB} }}",
+    "grants_new4": f"{{ {CAROL} . {address(2)} . tcp . {DB} }}",
+    "grants_new6": f"{{ {CAROL} . {address(2, 6)} . tcp . {DB} }}",
+}
+
+
+def test_a_look_sees_one_element_too_many(own):
+    """A croft-net that was told nothing counts what opens something, in both families."""
+    grant(own.net)
+    own.net.end(signal.SIGKILL)
+
+    def look():
+        looker = netdrive.Net(own.host.ns, own.state)
+        counts = looker.ask(LOOK)
+        assert looker.end() == 0
+        return counts["members"], counts["grants"]
+    assert look() == (5, 1)
+    for name, element in FORGED.items():
+        own.nft("add", "element", "inet", "croft", name, element)
+        assert look() == ((5, UNEVEN) if name.startswith("grants") else (UNEVEN, 1)), name
+        key = element.split(" :")[0].rstrip(" }") + " }"
+        own.nft("delete", "element", "inet", "croft", name, key)
+    assert look() == (5, 1)
 
 
 def test_before_everything_is_told(own):
