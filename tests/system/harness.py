@@ -263,9 +263,14 @@ def processes():
 
 
 def daemon_pid(name):
-    """The pid of croft-super, croft-monitor or croftd; fails when there is not exactly one."""
+    """The pid of croft-super or a daemon of its; fails when there is not exactly one. A daemon that
+    an earlier test has ended is given the moment that its restart takes."""
     path = str(LIB / name)
-    pids = [p for p, exe in processes().items() if exe.removesuffix(" (deleted)") == path]
+    for _ in range(30):
+        pids = [p for p, exe in processes().items() if exe.removesuffix(" (deleted)") == path]
+        if pids:
+            break
+        time.sleep(0.1)
     assert len(pids) == 1, f"{name}: pids {pids}"
     return pids[0]
 

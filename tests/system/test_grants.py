@@ -669,7 +669,7 @@ def test_race(alice, bob, db, home):
     race = Race(alice, bob, db, home, 60 if LONG else 5)
     race.run()
     assert race.stolen == []
-    assert race.used > 5, "the positive control: granted ports come through"
+    assert race.used > 0, "the positive control: granted ports come through"
     assert race.tried > 20, race.tried
     for user in (alice, bob):
         ok("audit", "verify", user=user)

@@ -16,15 +16,19 @@ from harness import (LIB, NOT_FOUND, NOT_PERMITTED, OK, OVER_LIMIT, STATE, USAGE
 from test_layouts import Image, layer
 
 SERVER = STATE / "images"
-BASE = (LIB / "images/busybox.tar").read_bytes() if (LIB / "images").exists() else b""
 PEOPLE = layer(("etc/passwd", "root:x:0:0::/root:/bin/sh\nwww:x:33:44::/srv/www:/bin/sh\n"),
                ("etc/group", "root:x:0:\nweb:x:44:\nadm:x:55:www\n"), ("srv/www", None))
 SETTINGS = {"Entrypoint": ["/bin/echo", "entry"], "Cmd": ["cmd", "two words"]}
 
 
+def base():
+    """The image that Croft is installed with."""
+    return (LIB / "images/busybox.tar").read_bytes()
+
+
 def put(user, name, tmp_path, layers=(), **config):
     path = tmp_path / f"{name}.tar"
-    path.write_bytes(Image(BASE, PEOPLE, *layers, **config).oci().tar())
+    path.write_bytes(Image(base(), PEOPLE, *layers, **config).oci().tar())
     done = harness.import_image(user, name, path)
     assert done.status == OK, done
     return name
@@ -141,7 +145,7 @@ def test_the_same_name_again_has_the_new_settings(user, tmp_path):
     put(user, "again", tmp_path, **SETTINGS)
     put(user, "again", tmp_path, Cmd=["/bin/echo", "new"])
     assert ok("run", "--rm", "again", user=user).out.strip() == "new"
-    done = croft("image", "import", "-", "again", user=user, stdin=BASE)
+    done = croft("image", "import", "-", "again", user=user, stdin=base())
     assert done.status == OK, done
     assert ok("run", "--rm", "again", "--", "/bin/echo", "none", user=user).out.strip() == "none"
     ok("image", "rm", "again", user=user)
@@ -149,7 +153,7 @@ def test_the_same_name_again_has_the_new_settings(user, tmp_path):
 
 def test_a_bad_image_leaves_nothing(user, tmp_path):
     before = ok("image", "ls", "--json", user=user).json()["images"]
-    image = Image(BASE, PEOPLE, Env=["A=" + "x" * 4000])
+    image = Image(base(), PEOPLE, Env=["A=" + "x" * 4000])
     path = tmp_path / "bad.tar"
     path.write_bytes(image.oci().tar())
     refused(harness.import_image(user, "bad", path), OVER_LIMIT)
@@ -177,7 +181,7 @@ def server():
 
 
 def test_images_of_the_server_come_at_first_use(user, server):
-    server("t-first", BASE)
+    server("t-first", base())
     listed = ok("image", "ls", "--json", user=user).json()
     assert "t-first" in [image["name"] for image in listed["server"]]
     assert "t-first" not in [image["name"] for image in listed["images"]]
@@ -192,7 +196,7 @@ def test_images_of_the_server_come_at_first_use(user, server):
 
 
 def test_her_own_goes_first(user, server, tmp_path):
-    server("t-own", BASE)
+    server("t-own", base())
     put(user, "t-own", tmp_path, Cmd=["/bin/echo", "hers"])
     assert ok("run", "--rm", "t-own", user=user).out == "hers\n"
     ok("image", "rm", "t-own", user=user)
@@ -200,7 +204,7 @@ def test_her_own_goes_first(user, server, tmp_path):
 
 def test_what_on_the_server_is_no_image(user, server):
     """What nobody may read is not there; what is no image is refused in a sentence."""
-    server("t-closed", BASE, mode=0o600)
+    server("t-closed", base(), mode=0o600)
     server("t-broken", b"hello\n" * 1000)
     refused(croft("launch", "t-closed", "m", user=user), NOT_FOUND)
     refused(croft("launch", "t-broken", "m", user=user), harness.FAILED)
