@@ -2,14 +2,15 @@
 /*
  * launch - from an image to a running instance
  *
- * croftd turns words into a plan; the plan is then ordered from the monitor in person. Who wrote it
- * does not matter: the monitor holds it against its own records. The server's images come into her
+ * croftd turns words into a plan; the plan is held against the words and then ordered from the
+ * monitor in person, which holds it against its own records. The server's images come into her
  * own disk the first time she names one: they are imported like any other, by her.
  */
 #include "cli/launch.h"
 #include "croft-paths.h"
 
 #include <jansson.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,31 +27,12 @@
 #include "cli/image.h"
 #include "cli/option.h"
 #include "cli/say.h"
+#include "cli/wish.h"
 #include "wire/control.h"
 
 #define ENV_MAX 256
 /* What `image build debian` makes, under its default name. */
 #define BUILT_IMAGE "debian"
-
-/* What a person asks for; 0 and NULL: the image's or the envelope's. owner NULL: herself. */
-struct wish {
-    const char *owner;
-    const char *kind;
-    const char *image;
-    const char *name;
-    const char *user;
-    const char *workdir;
-    const char *network;
-    const char *entrypoint;
-    char **command;
-    struct option_list env;
-    uint64_t memory_bytes;
-    uint64_t pids;
-    uint64_t cpu_milli;
-    bool tty;
-    bool input;
-    bool remove;
-};
 
 struct planned {
     size_t size;
@@ -301,12 +283,26 @@ static int bring_image(const struct wish *wish, int outcome, struct err *err)
     return image_import_server(wish->image, err);
 }
 
+/* Return: 0; OUTCOME_NOT_FOUND */
+static int find_owner(const struct wish *wish, uint32_t *ret_uid, struct err *err)
+{
+    const struct passwd *account = wish->owner != NULL ? getpwnam(wish->owner) : NULL;
+
+    if (wish->owner != NULL && account == NULL)
+        return err_set(err, OUTCOME_NOT_FOUND, "no account %s", wish->owner);
+    *ret_uid = account != NULL ? account->pw_uid : getuid();
+    return 0;
+}
+
 static int make_plan(const struct wish *wish, struct planned *planned, struct err *err)
 {
     auto_json *answer = NULL;
     json_t *question;
+    uint32_t owner_uid = 0;
     int r = check_wish(wish, err);
 
+    if (r == 0)
+        r = find_owner(wish, &owner_uid, err);
     if (r != 0)
         return r;
     question = wish_json(wish, err);
@@ -327,5 +323,5 @@ static int make_plan(const struct wish *wish, struct planned *planned, struct er
         planned->size < sizeof(planned->plan))
         return err_set(err, OUTCOME_FAILED, "croftd's plan is none: see %s/croft.log",
                        CROFT_LOG_DIR);
-    return 0;
+    return wish_check_plan(wish, owner_uid, &planned->plan, planned->size, err);
 }

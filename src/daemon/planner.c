@@ -13,13 +13,10 @@
 
 #include "base/str.h"
 
-#define DEFAULT_PATH  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define DEFAULT_HOME  "HOME=/root"
-#define DEFAULT_TERM  "TERM=xterm"
-#define DEFAULT_SHELL "/bin/sh"
-/* croft-init runs alone (wire/plan.h) */
-#define NO_COMMAND "-"
-#define SHOWN      40
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define DEFAULT_HOME "HOME=/root"
+#define DEFAULT_TERM "TERM=xterm"
+#define SHOWN        40
 
 /* Ours, before what the image and the wish may have together. */
 #define VARIABLES_OURS 5U
@@ -95,7 +92,8 @@ int planner_make(const struct wish *wish, const struct view_user *owner,
 
 void planner_job_name(const uint8_t random[4], char ret_name[NAME_SIZE])
 {
-    static const char prefix[] = "job-";
+    static const char prefix[] = PLAN_JOB_PREFIX;
+
     memset(ret_name, 0, NAME_SIZE);
     memcpy(ret_name, prefix, sizeof(prefix) - 1);
     str_hex(random, 4, ret_name + sizeof(prefix) - 1);
@@ -254,7 +252,7 @@ static void add_command(struct strings *strings, const struct wish *wish,
     if (wish->command_count == 0 && wish->entrypoint == NULL)
         add_words(strings, command, says->cmd, says->cmd_count);
     if (command->argc == 0)
-        add_word(strings, command, wish->kind == PLAN_MACHINE ? NO_COMMAND : DEFAULT_SHELL);
+        add_word(strings, command, wish->kind == PLAN_MACHINE ? PLAN_NO_COMMAND : PLAN_SHELL);
 }
 
 static bool is_same_variable(const char *one, const char *other)

@@ -29,8 +29,8 @@ static int begin(struct request *request, struct user *user, enum record_type ty
 
 /*
  * Safe for a stranger: plan_check() holds every id and limit in the plan against the records, and
- * refuses what it does not know; layers must be hers; the rest of the plan are strings that mean
- * something only inside the instance.
+ * refuses what it does not know; the layers must be those of the image of hers that it names; the
+ * rest of the plan are strings that mean something only inside the instance.
  */
 int launch_order_launch(struct request *request, struct user *user, struct err *err)
 {
@@ -193,9 +193,14 @@ static int check_plan(struct request *request, struct user *user, struct err *er
     int rc = plan_check(plan, request->order.body_size, &owner, err);
     if (rc != 0)
         return rc;
-    for (uint32_t i = 0; i < plan->layer_count; i++)
-        if (!images_have_layer(user, plan->layer[i]))
-            return err_set(err, OUTCOME_NOT_FOUND, "no image named %s", plan->image);
+    const struct image *image = images_by_name(user, plan->image);
+    if (image == NULL)
+        return err_set(err, OUTCOME_NOT_FOUND, "no image named %s", plan->image);
+    if (plan->layer_count != 1 || memcmp(plan->layer[0], image->digest, SHA256_SIZE) != 0)
+        return err_set(err, OUTCOME_NOT_PERMITTED,
+                       "plan: its layers are not those of the image %s; if that was just imported "
+                       "anew, try again",
+                       plan->image);
     if (instances_by_name(user, plan->name) != NULL)
         return err_set(err, OUTCOME_FAILED, "%s has a machine named %s already: croft rm %s",
                        user->name, plan->name, plan->name);

@@ -30,6 +30,12 @@ enum plan_flag {
     PLAN_FLAGS_ALL = 15U,
 };
 
+/* How the name of a job begins that nobody named. */
+#define PLAN_JOB_PREFIX "job-"
+/* The command of a machine, and of a job, when neither the wish nor the image has one. */
+#define PLAN_NO_COMMAND "-"
+#define PLAN_SHELL      "/bin/sh"
+
 /* Filters by number, never by bytes; the files are lib/croft/filters/N.bpf. */
 enum plan_filter {
     PLAN_FILTER_DEFAULT = 1,
@@ -39,7 +45,8 @@ enum plan_filter {
 /*
  * A command: who, where, what, with which environment. strings holds, each with its 0 byte:
  * the working directory, argc arguments, envc variables; strings_len counts all of it.
- * The single argument "-" is no command: croft-init is all that runs, until it is asked to end.
+ * The single argument "-" (PLAN_NO_COMMAND) is no command: croft-init is all that runs, until it is
+ * asked to end.
  *
  * user: "" (root inside), a decimal id, or a name that croft-init looks up inside the instance;
  *       either may have ":GROUP" after it; "?NAME": NAME if the image has it, else root

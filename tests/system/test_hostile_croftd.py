@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hostile croftd (issue "The door": Proof; design 3, invariants 3, 4, 13): a program in its place,
 with its uid, its event channel and live connections of alice, opens nothing, enters nothing, starts
-nothing but sealed plans, and changes no record"""
+nothing but sealed plans and what was typed, and changes no record"""
 import base64
 import hashlib
 import json
@@ -11,6 +11,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tarfile
 
 import pytest
 
@@ -21,6 +22,9 @@ from inside import Echo, Inside, pid_in
 from test_grants import ask, asks_of, granted, grants_of, revoked, terms
 
 PLACE = LIB / "croftd"
+OTHER_IMAGE = "other"
+TYPED = ("run", "--rm", "--network", "none", "-u", "1000", "-e", "WISH=yes", "busybox", "--",
+         "/bin/echo", "asked")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,10 +73,16 @@ def orders(alice, bob, number, asked):
     }
 
 
-def forged_plans(alice, bob):
-    """Plans that alice's own client is told to hand over: each would reach beyond her."""
-    plan, strings = wire.good_plan(alice)
-    his, his_strings = wire.good_plan(bob)
+def planned(user, image="busybox"):
+    """What the real croftd answers to TYPED."""
+    return wire.good_plan(user, image=image, command=list(TYPED[-2:]), offline=True, user="1000",
+                          env=["WISH=yes"])
+
+
+def reaching_plans(alice, bob):
+    """Plans for TYPED that reach beyond alice: the monitor refuses them."""
+    plan, strings = planned(alice)
+    his, _ = planned(bob)
     first, count = plan.block_first, plan.block_count
 
     def changed(**fields):
@@ -80,25 +90,53 @@ def forged_plans(alice, bob):
         for name, value in fields.items():
             setattr(given, name, value)
         return bytes(given) + strings
-    mixed = wire.Plan.from_buffer_copy(bytes(plan))
-    mixed.layer[0][0] ^= 1
+
+    def layered(digest):
+        given = wire.Plan.from_buffer_copy(bytes(plan))
+        given.layer[0][:] = digest
+        return bytes(given) + strings
     return {
-        "bob's": bytes(his) + his_strings,
         "bob's ids": changed(block_first=his.block_first, keeper_id=his.keeper_id),
         "bob's keeper": changed(keeper_id=his.keeper_id),
         "the host's ids": changed(block_first=0),
         "too many ids": changed(block_count=2 * count),
         "ids beside hers": changed(block_first=first + 1),
-        "bob as the owner": changed(owner_uid=his.owner_uid),
-        "root as the owner": changed(owner_uid=0),
-        "a layer that is not hers": bytes(mixed) + strings,
+        "a layer that is not hers": layered([plan.layer[0][0] ^ 1, *plan.layer[0][1:]]),
+        "the layer of another image of hers": layered(planned(alice, OTHER_IMAGE)[0].layer[0]),
         "another filter": changed(filter=2),
         "a device": changed(device_count=1),
         "a mount": changed(mount_count=1),
+    }
+
+
+def unwished_plans(alice, bob):
+    """Plans that are not what TYPED asks for, most of them alice's own: her client refuses them."""
+    plan, strings = planned(alice)
+    his, his_strings = planned(bob)
+    other, other_strings = planned(alice, OTHER_IMAGE)
+    root = wire.Plan.from_buffer_copy(bytes(plan))
+    root.command.user = b"0"
+
+    def changed(**fields):
+        given = wire.Plan.from_buffer_copy(bytes(plan))
+        for name, value in fields.items():
+            setattr(given, name, value)
+        return bytes(given) + strings
+    return {
+        "bob's": bytes(his) + his_strings,
+        "bob as the owner": changed(owner_uid=his.owner_uid),
+        "root as the owner": changed(owner_uid=0),
         "more memory than hers": changed(memory_bytes=1 << 50),
+        "less memory than hers": changed(memory_bytes=64 << 20),
         "a machine instead of a job": changed(kind=1),
         "half of it": (bytes(plan) + strings)[:-3],
-        "nothing": b"",
+        "another command": bytes(plan) + strings.replace(b"asked", b"other"),
+        "another environment": bytes(plan) + strings.replace(b"WISH=yes", b"WISH=not"),
+        "with a network": changed(flags=plan.flags & ~8),
+        "one that stays": changed(flags=plan.flags & ~1),
+        "another image of hers": bytes(other) + other_strings,
+        "another name": changed(name=b"web"),
+        "root inside": bytes(root) + strings,
     }
 
 
@@ -157,7 +195,14 @@ def test_hostile_croftd(alice, bob, scratch):
     number = granted(alice, "db", bob, terms(5432))
     reply, _ = ask(bob, alice, "db", 80)
     asked = reply.number[0]
-    forged = forged_plans(alice, bob)
+    with (scratch / "image.tar").open("wb") as made:
+        with tarfile.open(fileobj=made, mode="w") as archive:
+            archive.add("/bin/busybox", "bin/echo")
+    with (scratch / "image.tar").open("rb") as given:
+        ok("image", "import", "-", OTHER_IMAGE, user=alice, stdin=given, timeout=40)
+    reaching, unwished = reaching_plans(alice, bob), unwished_plans(alice, bob)
+    asked_plan, asked_strings = planned(alice)
+    forged = {**reaching, **unwished, "nothing": b"", "as asked": bytes(asked_plan) + asked_strings}
     sealed = sealed_plans(alice)
     pids = {name: daemon_pid(name) for name in ("croft-super", "croft-monitor", "croft-net")}
     uids = [wire.uid_of(user) for user in (alice, bob)]
@@ -182,9 +227,12 @@ def test_hostile_croftd(alice, bob, scratch):
             }) as hostile:
         # Alice's client asks for a job, and hands over what it is told to.
         for name in forged:
-            result = croft("run", "--rm", "busybox", "--", "/bin/true", user=alice, timeout=30)
-            assert "forged" not in result.err, f"{name} was started: {result}"
-            refused(result, 125)  # run's own: nothing was started
+            result = croft(*TYPED, user=alice, timeout=30)
+            if name == "as asked":
+                assert (result.status, result.out) == (0, "asked\n"), str(result)
+                continue
+            said = refused(result, 125)  # run's own: nothing was started
+            assert ("another plan than was asked for" in said) == (name in unwished), (name, said)
         tried = hostile.results()
         # While it is there, what it has no part in goes on.
         assert home.reaches(db, 5432)
@@ -211,6 +259,7 @@ def test_hostile_croftd(alice, bob, scratch):
         ok("audit", "verify", user=user)
     revoked(alice, number)
     ok("deny", str(asked), user=alice)
+    ok("image", "rm", OTHER_IMAGE, user=alice)
 
 
 def wire_machines(user):

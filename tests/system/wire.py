@@ -277,7 +277,7 @@ def call(method, parameters=None, user=None, timeout=10):
     return json.loads(answer[:-1])
 
 
-def good_plan(user, **parameters):
+def good_plan(user, /, **parameters):
     """(Plan, strings): what croftd would have croft say for a job of busybox."""
     given = {"kind": "job", "image": "busybox", "command": ["/bin/true"], "remove": True}
     given.update(parameters)
