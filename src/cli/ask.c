@@ -45,6 +45,8 @@ int verb_ask(const struct cli *cli, int argc, char **argv, struct err *err)
         {0, OPTION_TEXT, "for", &wish.for_text, 0, 0, NULL},
         {0, OPTION_TEXT, "until", &wish.until_text, 0, 0, NULL},
         {0, OPTION_FLAG, "forever", &wish.forever, 0, 0, NULL},
+        {0, OPTION_COUNT, "connections", &wish.connections, 1, GRANT_CONNECTIONS_MAX, NULL},
+        {0, OPTION_TEXT, "rate", &wish.rate_text, 0, 0, NULL},
         {0, OPTION_TEXT, "why", &why, 0, 0, NULL},
         {0, OPTION_FLAG, "json", &json, 0, 0, NULL},
     };
@@ -98,6 +100,24 @@ static char *wanted_end(const struct grant_terms *terms, char *buf, size_t size)
     return buf;
 }
 
+/* Whoever approves grants these too. */
+static char *wanted_limits(const struct grant_terms *terms, char *buf, size_t size)
+{
+    char connections[32] = "";
+    char rate[32] = "";
+
+    if (terms->connections != 0)
+        (void)snprintf(connections, sizeof(connections), "%" PRIu32 " at once", terms->connections);
+    if (terms->rate != 0)
+        (void)snprintf(rate, sizeof(rate), "%" PRIu32 "/s", terms->rate);
+    if (terms->connections == 0 && terms->rate == 0)
+        (void)snprintf(buf, size, "default");
+    else
+        (void)snprintf(buf, size, "%s%s%s", connections,
+                       terms->connections != 0 && terms->rate != 0 ? ", " : "", rate);
+    return buf;
+}
+
 static void check_ask(struct ask_view *view)
 {
     view->ask.machine[sizeof(view->ask.machine) - 1] = '\0';
@@ -116,6 +136,7 @@ static void add_ask(struct table *table, const struct ask_view *view)
     table_cell(table, view->owner);
     table_cell(table, granted_what(&view->ask.terms, view->ask.machine, "", text));
     table_cell(table, wanted_end(&view->ask.terms, text, sizeof(text)));
+    table_cell(table, wanted_limits(&view->ask.terms, text, sizeof(text)));
     table_cell(table, say_time(view->ask.made_wall_ns, text, sizeof(text)));
     table_cell(table, view->ask.why);
 }
@@ -126,16 +147,18 @@ static json_t *ask_json(const struct ask_view *view)
     char what[TARGET_TEXT_SIZE];
     char end[64];
 
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:s}", "id", (json_int_t)view->ask.id, "asker",
-                     view->asker, "owner", view->owner, "port",
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "id",
+                     (json_int_t)view->ask.id, "asker", view->asker, "owner", view->owner, "port",
                      granted_what(terms, view->ask.machine, "", what), "for",
-                     wanted_end(terms, end, sizeof(end)), "made",
+                     wanted_end(terms, end, sizeof(end)), "connections",
+                     (json_int_t)terms->connections, "rate", (json_int_t)terms->rate, "made",
                      (json_int_t)view->ask.made_wall_ns, "why", view->ask.why);
 }
 
 int verb_asks(const struct cli *cli, int argc, char **argv, struct err *err)
 {
-    static const char *const heads[] = {"ID", "ASKER", "OWNER", "PORT", "FOR", "SINCE", "WHY"};
+    static const char *const heads[] = {"ID",  "ASKER",  "OWNER", "PORT",
+                                        "FOR", "LIMITS", "SINCE", "WHY"};
     bool json = false;
     const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
     auto_free struct ask_view *view = NULL;

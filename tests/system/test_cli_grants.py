@@ -270,6 +270,14 @@ def test_ask_approve_and_deny(alice, bob, db):
     assert "psql -h" in ok("approve", number, user=alice).out
     assert asks(alice) == asks(bob) == []
     assert [(g["port"], g["grantee"]) for g in grants(alice)] == [(5432, bob)]
+    ok("revoke", bob, "port", "db:5432", user=alice)
+    number = str(ok("ask", alice, "port", "db:5432", "--forever", "--connections", "7", "--rate",
+                    "5/s", "--json", user=bob).json()["id"])
+    shown = asks(alice)[0]
+    assert (shown["connections"], shown["rate"]) == (7, 5), shown
+    ok("approve", number, user=alice)
+    assert [(g["connections"], g["rate"]) for g in grants(alice)] == [(7, 5)]
+    refused(croft("ask", alice, "port", "db:1", "--forever", "--rate", "0", user=bob), USAGE)
     number = str(ok("ask", alice, "port", "db:99", "--forever", "--json", user=bob).json()["id"])
     ok("deny", number, user=alice)
     assert asks(bob) == [] and len(grants(bob)) == 1
