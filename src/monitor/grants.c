@@ -210,7 +210,7 @@ int granted_make(struct request *request, struct user *owner, struct user *grant
         return err_set(err, OUTCOME_NOT_FOUND, "no machine named %s", machine);
     if (instance->flags & PLAN_OFFLINE)
         return err_set(err, OUTCOME_FAILED,
-                       "%s has no network (--offline): no port of it can be "
+                       "%s has no network (--network none): no port of it can be "
                        "granted",
                        machine);
     rc = tally_check(&tally, owner, grantee, err);

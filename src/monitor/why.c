@@ -91,8 +91,8 @@ static int look_from(const struct request *request, const struct user *user, uin
     if (from == NULL)
         return err_set(err, OUTCOME_NOT_FOUND, "no machine named %s", name);
     if (from->flags & PLAN_OFFLINE)
-        return err_set(err, OUTCOME_FAILED, "%s has no network (--offline): it reaches itself only",
-                       name);
+        return err_set(err, OUTCOME_FAILED,
+                       "%s has no network (--network none): it reaches itself only", name);
     *ret_running = instance_is_up(from) ? WHY_FROM_RUNS : 0;
     return 0;
 }
