@@ -27,8 +27,9 @@ static int spawn_fork(struct super *super, const struct spawn *request, int chan
 
 /*
  * Why it is safe to serve each request: the monitor is the only one at the other end, super made
- * the pair. It may choose one of three programs by number, and hand over one descriptor, which the
- * program gets as its channel. There is no path, argument or environment it could choose.
+ * the pair. It may choose one of three programs by number (or end everything), and hand over one
+ * descriptor, which the program gets as its channel. There is no path, argument or environment it
+ * could choose.
  */
 int spawn_serve(struct super *super)
 {

@@ -2,8 +2,10 @@
 /*
  * spawn - what the monitor asks croft-super, and what super tells it, over a SOCK_SEQPACKET pair
  *
- * Super knows four programs and starts nothing else; what the program shall do comes to it from
- * the monitor over the one socket that travels with the request and becomes its descriptor 3.
+ * Super starts three daemons by itself (monitor, croft-net, croftd), and for the monitor one of
+ * three programs by number (croft-runtime, croft-setup, a croft-net that only looks), nothing else.
+ * What such a program shall do comes to it from the monitor over the one socket that travels with
+ * the request and becomes its descriptor 3.
  */
 #ifndef CROFT_WIRE_SPAWN_H
 #define CROFT_WIRE_SPAWN_H
