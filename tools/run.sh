@@ -3,7 +3,8 @@
 # run.sh - `make run`: Croft on this host, alice and bob with a machine each, and the proof
 #
 # Run as root. Installs what was built, starts Croft, adds the two users with a key each, lets them
-# log in by ssh, and runs the attacks. What is there already is kept: a second run changes nothing.
+# log in by ssh; then demo.py tells the story and runs the attacks. What is there already is kept: a
+# second run changes nothing.
 # Everything of the demonstration lies in /var/lib/croft/demo and /run/croft-demo; `make clean-host`
 # takes it all away again.
 set -eu
@@ -59,7 +60,7 @@ add_user() {
     if has_user "$1"; then
         echo "user $1 is there"
     else
-        croft user add "$1" --disk 1G --key "$demo/$1.pub"
+        croft user add "$1" --key "$demo/$1.pub"
     fi
 }
 
@@ -141,12 +142,6 @@ wait_for_sshd() {
     log_in alice true
 }
 
-prove() {
-    [ -x $lib/croft-prove ] || { echo "croft-prove is not installed" && return 0; }
-    say "prove: one throw-away user attacks another, and the host"
-    croft prove
-}
-
 remember_the_host
 install_croft
 
@@ -155,6 +150,8 @@ mkdir -p $demo
 chmod 0700 $demo
 add_user alice
 add_user bob
+
+"$top/tools/demo.py" machines
 
 find_sshd
 say "logins"
@@ -165,19 +162,4 @@ for user in alice bob; do
         sed "s/^/$user: /"
 done
 
-say "who is here"
-croft user ls
-echo
-croft ls --all
-
-proven=0
-prove || proven=$?
-
-say "yours to try"
-echo "  $(ssh_words alice)"
-echo "  $(ssh_words bob)"
-echo "  $(ssh_words alice) croft run --rm busybox -- /bin/echo hello"
-echo "  croft user set bob --memory 256M      as root: limits change while bob works"
-echo "  croft audit --user bob                what bob did, from bob's own records"
-echo "  make clean-host                       takes everything away again"
-exit $proven
+exec "$top/tools/demo.py" "$port"
