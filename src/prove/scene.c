@@ -313,10 +313,14 @@ void *scene_program(size_t *ret_size)
 static int furnish(struct scene *scene, struct party *party, struct err *err)
 {
     const char *const launch[] = {"launch", PROVE_IMAGE, party->machine, NULL};
+    const char *const home[] = {"launch", PROVE_IMAGE, "home", NULL};
     const char *const secret[] = {
         "exec", "-i", party->machine, "--", "/bin/sh", "-c", "umask 077; cat > /secret", NULL};
     char output[OUTPUT_SIZE];
 
+    /* Logins lead there; this host's own default image may be larger than their disks. */
+    if (party == &scene->attacker && scene_croft(party, home, NULL, 0, output, sizeof(output)) != 0)
+        return err_set(err, OUTCOME_FAILED, "the attacker's home does not start: %.200s", output);
     if (scene_croft(party, launch, NULL, 0, output, sizeof(output)) != 0)
         return err_set(err, OUTCOME_FAILED, "%s's machine: %s", party->name, output);
     if (scene_put_program(party) != 0)
