@@ -98,6 +98,11 @@ void grants_replayed(struct monitor *monitor)
     struct granted *next;
 
     grants_clocks(monitor, &now);
+    /* What the last monitor closed in its slot, this one cannot know. */
+    for (struct user *user = monitor->users.first; user != NULL; user = user->next)
+        for (struct instance *instance = user->instances; instance != NULL;
+             instance = instance->next)
+            instance->link.has_closed = instance->link.linked;
     for (struct granted *granted = monitor->grants.first; granted != NULL; granted = next) {
         next = granted->next;
         if (granted->state == GRANTED_ENDING)
@@ -153,9 +158,7 @@ static void recorded_end(struct user *owner, const struct record *record, const 
         granted_free(granted);
         return;
     }
-    granted->state = GRANTED_ENDING;
-    granted->grant.over = (uint32_t)record->number[2];
-    granted->actor_uid = record->actor_uid;
+    granted_ends(granted, (enum grant_over)record->number[2], record->actor_uid);
     granted->deed = (struct deed){
         .chain = &owner->chain,
         .type = RECORD_GRANT_END,
@@ -202,15 +205,17 @@ static void on_due(void *data)
 {
     struct monitor *monitor = data;
     struct granted *next;
+    struct grant_clocks now;
     uint64_t nearest = UINT64_MAX;
     uint64_t nearest_wall = asks_expire(monitor, clock_wall_ns());
 
+    grants_clocks(monitor, &now);
     loop_disarm(monitor->loop, &monitor->grants.timer);
     for (struct granted *granted = monitor->grants.first; granted != NULL; granted = next) {
         next = granted->next;
         if (granted->state == GRANTED_ENDING)
             continue;
-        uint64_t left = granted_left(granted);
+        uint64_t left = grant_left(&granted->grant, &now, granted->written_wall_ns);
         uint64_t until = granted->grant.terms.until_wall_ns;
         if (left == 0) {
             granted_end(granted, GRANT_EXPIRED, granted->grant.owner_uid, NULL);

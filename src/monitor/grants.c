@@ -79,6 +79,7 @@ void granted_free(struct granted *granted)
     struct monitor *monitor = granted->monitor;
     struct grants *grants = &monitor->grants;
 
+    granted_ended(granted);
     sockets_forget(&granted->jobs);
     network_forget(monitor, granted);
     loop_disarm(monitor->loop, &granted->timer);
@@ -124,9 +125,10 @@ void granted_view(const struct granted *granted, struct grant_view *ret_view)
     memcpy(ret_view->grantee, granted->grantee->name, sizeof(ret_view->grantee));
 }
 
-void granted_record(struct granted *granted, enum record_type type)
+int granted_record(struct granted *granted, enum record_type type)
 {
     struct monitor *monitor = granted->monitor;
+    enum durability durability = granted->waiting != NULL ? DURABLE_NOW : DURABLE_SOON;
     const struct grant *grant = &granted->grant;
     char text[sizeof(((struct record *)0)->text)];
     struct chain_entry entry = {
@@ -145,13 +147,15 @@ void granted_record(struct granted *granted, enum record_type type)
                    grant->terms.protocol == IPPROTO_UDP ? "udp" : "tcp", grant->terms.port,
                    granted->grantee->name) < 0)
         croft_bug("the text of a record is too long");
-    if (granted->deed.chain != NULL)
-        deed_end(monitor, &granted->deed, DURABLE_NOW, NULL, &entry);
-    else
-        records_outcome(monitor, &granted->owner->chain, &entry, DURABLE_NOW);
+    int rc = granted->deed.chain != NULL
+                 ? deed_end(monitor, &granted->deed, durability, NULL, &entry)
+                 : records_outcome(monitor, &granted->owner->chain, &entry, durability);
+    if (rc < 0)
+        return rc;
     allowance_written(granted->owner, granted->actor_uid, sizeof(*grant));
-    records_outcome(monitor, &granted->grantee->chain, &entry, DURABLE_NOW);
-    allowance_written(granted->grantee, granted->actor_uid, sizeof(*grant));
+    if (records_outcome(monitor, &granted->grantee->chain, &entry, durability) == 0)
+        allowance_written(granted->grantee, granted->actor_uid, sizeof(*grant));
+    return 0;
 }
 
 void grants_clocks(const struct monitor *monitor, struct grant_clocks *ret_clocks)

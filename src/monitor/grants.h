@@ -23,6 +23,7 @@ struct asked;
  * wall:        the nearest GRANT_UNTIL by the clock, and every setting of the clock
  * wall_due_ns: what wall is set to
  * line:        a close or a cut is over, so that the next may have its turn
+ * unwritten:   ends that could not be recorded are tried again
  */
 struct grants {
     struct granted *first;
@@ -35,6 +36,20 @@ struct grants {
     struct loop_source wall;
     uint64_t wall_due_ns;
     struct loop_timer line;
+    struct loop_timer unwritten;
+};
+
+/*
+ * Grants that one user is ending, the first one first.
+ * closing: croft-net is asked about so many; cutting: sockets of so many are being destroyed
+ * at_once: ended in this turn of the loop without either
+ */
+struct endings {
+    struct granted *first;
+    struct granted *last;
+    uint32_t closing;
+    uint32_t cutting;
+    uint32_t at_once;
 };
 
 /** grants_init() - before the records are read. Return: 0; -errno no clock to be had */

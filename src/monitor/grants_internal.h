@@ -28,8 +28,11 @@ enum granted_state {
  * timer:    how long they wait
  * jobs:     what looks at, or destroys, sockets; job_count: how many of them are at work
  * late:     the look was given up
- * asked:    ENDING: croft-net was asked to close it
+ * asked:    ENDING: croft-net was asked to close it, and has not answered
  * closed:   ENDING: no packet passes any more; in_line: the sockets are cut when others are
+ * cutting:  ENDING: its sockets are being destroyed
+ * unwritten: ENDING: all is done, but it could not be recorded
+ * ender:    ENDING: whose turn it takes, and in whose list it stands
  * counted:  connections that were tracked; destroyed: sockets of the server, of its clients
  */
 struct granted {
@@ -55,6 +58,11 @@ struct granted {
     bool asked;
     bool closed;
     bool in_line;
+    bool cutting;
+    bool unwritten;
+    struct user *ender;
+    struct granted *next_ending;
+    struct granted *previous_ending;
     uint32_t counted;
     uint32_t destroyed[2];
 };
@@ -82,8 +90,9 @@ bool granted_is_of(const struct granted *granted, const struct instance *instanc
 /** granted_left() - what is left of it now */
 uint64_t granted_left(const struct granted *granted);
 void granted_view(const struct granted *granted, struct grant_view *ret_view);
-/** granted_record() - writes an outcome of @type into both users' files, on the disk */
-void granted_record(struct granted *granted, enum record_type type);
+/** granted_record() - writes an outcome of @type into both users' files, on the disk if somebody
+ * waits for it. Return: 0; -errno: it is not in the owner's */
+int granted_record(struct granted *granted, enum record_type type);
 /** grants_clocks() - what they say now */
 void grants_clocks(const struct monitor *monitor, struct grant_clocks *ret_clocks);
 
@@ -121,6 +130,10 @@ struct net_request granted_request(const struct granted *granted, enum net_reque
  */
 void granted_end(struct granted *granted, enum grant_over over, uint32_t actor_uid,
                  struct request *request);
+/** granted_ends() - it is nobody's from here on, and in the list of her who ends it */
+void granted_ends(struct granted *granted, enum grant_over over, uint32_t actor_uid);
+/** granted_ended() - out of that list, with its turn; fine for one that is in none */
+void granted_ended(struct granted *granted);
 /** cuts_init() - no cut is at work yet */
 void cuts_init(struct monitor *monitor);
 /** granted_close() - ENDING: asks croft-net to close it, or goes on when there is nothing open */

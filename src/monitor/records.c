@@ -99,14 +99,14 @@ int deed_begin(struct monitor *monitor, struct user *user, const struct chain_en
     return 0;
 }
 
-void deed_end(struct monitor *monitor, struct deed *deed, enum durability durability,
-              const struct err *failure, const struct chain_entry *entry)
+int deed_end(struct monitor *monitor, struct deed *deed, enum durability durability,
+             const struct err *failure, const struct chain_entry *entry)
 {
     struct chain_entry outcome = {0};
     int rc;
 
     if (deed->chain == NULL)
-        return;
+        return 0;
     if (entry != NULL)
         outcome = *entry;
     outcome.type = deed->type;
@@ -121,6 +121,7 @@ void deed_end(struct monitor *monitor, struct deed *deed, enum durability durabi
     }
     append(monitor, deed->chain, &outcome, durability, NULL, &rc);
     deed->chain = NULL;
+    return rc;
 }
 
 bool records_full(const struct chain *chain)
@@ -128,14 +129,15 @@ bool records_full(const struct chain *chain)
     return chain->size_bytes > RECORD_FILE_MAX;
 }
 
-void records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
-                     enum durability durability)
+int records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
+                    enum durability durability)
 {
     struct chain_entry outcome = *entry;
     int rc;
 
     outcome.phase = RECORD_OUTCOME;
     append(monitor, chain, &outcome, durability, NULL, &rc);
+    return rc;
 }
 
 void records_sync_all(struct monitor *monitor)

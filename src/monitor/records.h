@@ -50,16 +50,18 @@ nodiscard int deed_begin(struct monitor *monitor, struct user *user,
  * @failure: NULL: OUTCOME_OK
  * @entry:   number, text and payload are used; may be NULL
  * A deed without a chain is fine, and ending it twice too.
+ * Return: 0; -errno: it was logged, and is not on the disk
  */
-void deed_end(struct monitor *monitor, struct deed *deed, enum durability durability,
-              const struct err *failure, const struct chain_entry *entry);
+int deed_end(struct monitor *monitor, struct deed *deed, enum durability durability,
+             const struct err *failure, const struct chain_entry *entry);
 
 /** records_full() - whether @chain takes no more than what ends something or takes it away */
 bool records_full(const struct chain *chain);
 
-/** records_outcome() - a lone outcome: what happened by itself, or was refused */
-void records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
-                     enum durability durability);
+/** records_outcome() - a lone outcome: what happened by itself, or was refused. Return: as
+ * deed_end() */
+int records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
+                    enum durability durability);
 
 /** records_sync_all() - waits for the disk, then writes all heads */
 void records_sync_all(struct monitor *monitor);

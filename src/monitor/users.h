@@ -9,6 +9,7 @@
 #include "monitor/diskuse.h"
 #include "monitor/envelope.h"
 #include "monitor/events.h"
+#include "monitor/grants.h"
 #include "monitor/jobs.h"
 #include "monitor/volumes.h"
 #include <stdbool.h>
@@ -46,6 +47,7 @@ struct user {
     struct chain_head head; /* what the host's file says about her chain */
     struct chain chain;
     struct allowance allowance;
+    struct endings endings;
     struct volume volume;
     struct diskuse disk;
     bool has_groups;

@@ -83,13 +83,16 @@ int deed_begin(struct monitor *monitor, struct user *user, const struct chain_en
     return 0;
 }
 
-void deed_end(struct monitor *monitor, struct deed *deed, enum durability durability,
-              const struct err *failure, const struct chain_entry *entry)
+int deed_end(struct monitor *monitor, struct deed *deed, enum durability durability,
+             const struct err *failure, const struct chain_entry *entry)
 {
     struct chain_entry outcome = {0};
+    struct chain *chain = deed->chain;
     (void)monitor;
-    (void)durability;
 
+    deed->chain = NULL;
+    if (world.records_fail)
+        return -ENOSPC;
     if (entry != NULL)
         outcome = *entry;
     outcome.type = deed->type;
@@ -97,16 +100,20 @@ void deed_end(struct monitor *monitor, struct deed *deed, enum durability durabi
     outcome.subject_uid = deed->subject_uid;
     outcome.name = deed->name;
     outcome.outcome = failure != NULL ? (uint32_t)failure->outcome : 0;
-    keep(deed->chain, &outcome, RECORD_OUTCOME, deed->seq);
-    deed->chain = NULL;
+    keep(chain, &outcome, RECORD_OUTCOME, deed->seq);
+    world.syncs += durability == DURABLE_NOW;
+    return 0;
 }
 
-void records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
-                     enum durability durability)
+int records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
+                    enum durability durability)
 {
     (void)monitor;
-    (void)durability;
+    if (world.records_fail)
+        return -ENOSPC;
     keep(chain, entry, RECORD_OUTCOME, 0);
+    world.syncs += durability == DURABLE_NOW;
+    return 0;
 }
 
 bool records_full(const struct chain *chain)
@@ -382,6 +389,7 @@ void world_end(void)
     close(world.monitor.grants.wall.fd);
     loop_disarm(world.monitor.loop, &world.monitor.grants.timer);
     loop_disarm(world.monitor.loop, &world.monitor.grants.line);
+    loop_disarm(world.monitor.loop, &world.monitor.grants.unwritten);
     loop_free(world.monitor.loop);
     free(world.records);
     world.records = NULL;
@@ -404,6 +412,7 @@ void world_restart(uint8_t boot)
     close(grants->wall.fd);
     loop_disarm(world.monitor.loop, &grants->timer);
     loop_disarm(world.monitor.loop, &grants->line);
+    loop_disarm(world.monitor.loop, &grants->unwritten);
     world_net_goes();
     world.job_count = 0;
     world.monitor.boot_id[0] = boot;
@@ -476,7 +485,7 @@ static void wall_speaks(void)
 static void serve_timers(void)
 {
     struct grants *grants = &world.monitor.grants;
-    struct loop_timer *timers[] = {&grants->timer, &grants->line};
+    struct loop_timer *timers[] = {&grants->timer, &grants->line, &grants->unwritten};
     struct granted *next;
 
     for (struct granted *granted = grants->first; granted != NULL; granted = next) {

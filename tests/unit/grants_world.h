@@ -61,6 +61,7 @@ struct world {
     bool records_fail;
     struct world_record *records; /* WORLD_MANY * 4 */
     size_t record_count;
+    size_t syncs; /* records that somebody waited for */
     struct world_net net[WORLD_MANY];
     size_t net_count;
     struct world_job jobs[WORLD_MANY];
