@@ -165,7 +165,7 @@ def grants_of_others(bench):
     begin = time.monotonic()
     for i, name in enumerate(names):
         script = "".join(f"'{CROFT}' grant {names[(i + 1 + (port - 1) // TO_ONE) % count]} port "
-                         f"db:{port} --forever >/dev/null || exit 1\n"
+                         f"db:{port} --forever >/dev/null 2>&1 || exit 1\n"
                          for port in range(1, OTHERS_EACH + 1))
         subprocess.run(bench.words_of(name, "sh", "-c", script), check=True)
     total = count * OTHERS_EACH
