@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -31,11 +32,15 @@ static void collect_users(struct collected *collected, const struct state *state
 static void collect_slot(struct collected *collected, const struct state *state, uint32_t slot,
                          bool ended);
 static void collect(struct collected *collected, const struct bundle *bundle);
+static int recount(struct netlink *netfilter, struct netlink_batch *batch, enum set_id set,
+                   struct collected *wanted);
+static int compare_counted(const void *one, const void *other);
 static enum set_id service_set(const struct net_target *target);
 static struct bundle bundle_user(const struct told_user *user);
 static struct bundle bundle_slot(const struct state *state, uint32_t slot);
 static struct bundle bundle_grant(const struct state *state, const struct told_grant *grant);
 static void bundle_put(struct bundle *bundle, enum set_id set, struct element element);
+static void bundle_keep_counts(struct bundle *before, const struct bundle *after);
 static void bundle_add(struct netlink_batch *batch, const struct bundle *bundle);
 static void bundle_delete(struct netlink_batch *batch, const struct bundle *bundle);
 static int bundle_replace(struct netlink *netfilter, const struct bundle *before,
@@ -46,7 +51,9 @@ int apply_user(struct netlink *netfilter, const struct told_user *user,
 {
     const struct bundle none = {.count = 0};
     const struct bundle new = bundle_user(user);
-    const struct bundle old = before != NULL ? bundle_user(before) : none;
+    struct bundle old = before != NULL ? bundle_user(before) : none;
+
+    bundle_keep_counts(&old, &new);
     return bundle_replace(netfilter, &old, &new);
 }
 
@@ -89,11 +96,14 @@ int apply_slot_gone(struct netlink *netfilter, const struct state *state, uint32
 }
 
 int apply_grant(struct netlink *netfilter, const struct state *state,
-                const struct told_grant *grant, bool renewed)
+                const struct told_grant *grant, const struct told_grant *before)
 {
     const struct bundle none = {.count = 0};
     const struct bundle new = bundle_grant(state, grant);
-    return bundle_replace(netfilter, renewed ? &new : &none, &new);
+    struct bundle old = before != NULL ? bundle_grant(state, before) : none;
+
+    bundle_keep_counts(&old, &new);
+    return bundle_replace(netfilter, &old, &new);
 }
 
 int apply_grant_gone(struct netlink *netfilter, const struct state *state,
@@ -117,13 +127,18 @@ int apply_service(struct netlink *netfilter, const struct net_target *target)
 int apply_all(struct netlink *netfilter, const struct state *state)
 {
     static const enum set_id told[] = {
-        SET_OWNER4,   SET_OWNER6,    SET_MEMBERS4,           SET_MEMBERS6,
-        SET_GRANTS4,  SET_GRANTS6,   SET_GRANTS_NEW4,        SET_GRANTS_NEW6,
-        SET_USER_OUT, SET_USER_IN,   SET_GRANT_CONNECTIONS4, SET_GRANT_CONNECTIONS6,
-        SET_USER_LAN, SET_SERVICES4, SET_SERVICES6,          SET_USER_CONNECTIONS,
+        SET_OWNER4,      SET_OWNER6,    SET_MEMBERS4,  SET_MEMBERS6, SET_GRANTS4,
+        SET_GRANTS6,     SET_USER_OUT,  SET_USER_IN,   SET_USER_LAN, SET_GRANTS_NEW4,
+        SET_GRANTS_NEW6, SET_SERVICES4, SET_SERVICES6,
+    };
+    static const enum set_id counted[] = {
+        SET_GRANT_CONNECTIONS4,
+        SET_GRANT_CONNECTIONS6,
+        SET_USER_CONNECTIONS,
     };
     struct collected collected[SET_COUNT] = {{.count = 0}};
     auto_batch batch;
+    int rc = 0;
 
     collect_users(collected, state);
     for (uint32_t slot = NET_SLOT_FIRST; slot <= NET_SLOT_LAST; slot++)
@@ -131,12 +146,46 @@ int apply_all(struct netlink *netfilter, const struct state *state)
             collect_slot(collected, state, slot, false);
     netlink_batch_start(&batch, netfilter, true);
     for (size_t i = 0; i < ARRAY_LEN(told); i++) {
-        struct collected *one = &collected[told[i]];
         elements_flush(&batch, told[i]);
-        elements_add(&batch, told[i], one->elements, one->count);
-        free(one->elements);
+        elements_add(&batch, told[i], collected[told[i]].elements, collected[told[i]].count);
     }
-    return netlink_commit(&batch);
+    for (size_t i = 0; i < ARRAY_LEN(counted) && rc == 0; i++)
+        rc = recount(netfilter, &batch, counted[i], &collected[counted[i]]);
+    for (enum set_id set = 0; set < SET_COUNT; set++)
+        free(collected[set].elements);
+    return rc < 0 ? rc : netlink_commit(&batch);
+}
+
+/* An element that is made anew counts from nothing again. So one that has its limit already stays:
+ * to add it once more changes nothing. */
+static int recount(struct netlink *netfilter, struct netlink_batch *batch, enum set_id set,
+                   struct collected *wanted)
+{
+    auto_free struct element *there = NULL;
+    size_t count = 0;
+
+    int rc = elements_list(netfilter, set, &there, &count);
+    if (rc < 0)
+        return rc;
+    if (wanted->count > 1)
+        qsort(wanted->elements, wanted->count, sizeof(*wanted->elements), compare_counted);
+    for (size_t i = 0; i < count; i++)
+        if (wanted->count == 0 || bsearch(&there[i], wanted->elements, wanted->count,
+                                          sizeof(*wanted->elements), compare_counted) == NULL)
+            elements_delete(batch, set, &there[i], 1);
+    elements_add(batch, set, wanted->elements, wanted->count);
+    return 0;
+}
+
+static int compare_counted(const void *one, const void *other)
+{
+    const struct element *left = one;
+    const struct element *right = other;
+    const int keys = memcmp(left->key, right->key, sizeof(left->key));
+
+    if (keys != 0)
+        return keys;
+    return (left->connections > right->connections) - (left->connections < right->connections);
 }
 
 static void collect_users(struct collected *collected, const struct state *state)
@@ -248,6 +297,27 @@ static void bundle_put(struct bundle *bundle, enum set_id set, struct element el
     bundle->set[bundle->count] = set;
     bundle->element[bundle->count] = element;
     bundle->count++;
+}
+
+/* What counts connections by the same limit is not taken out of @before's sets: see recount(). */
+static void bundle_keep_counts(struct bundle *before, const struct bundle *after)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < before->count; i++) {
+        const enum set_id set = before->set[i];
+        bool same = false;
+        if (set == SET_USER_CONNECTIONS || set == SET_GRANT_CONNECTIONS4 ||
+            set == SET_GRANT_CONNECTIONS6)
+            for (size_t j = 0; j < after->count; j++)
+                same = same || (after->set[j] == set &&
+                                compare_counted(&before->element[i], &after->element[j]) == 0);
+        if (same)
+            continue;
+        before->set[left] = set;
+        before->element[left++] = before->element[i];
+    }
+    before->count = left;
 }
 
 static void bundle_add(struct netlink_batch *batch, const struct bundle *bundle)

@@ -11,7 +11,8 @@
 #include "net/netlink.h"
 #include "net/state.h"
 
-/** apply_user() - her limits. @before: those in the kernel; NULL: none. Return: 0; -errno */
+/** apply_user() - her limits. @before: those in the kernel; NULL: none. What her connections count
+ * as stays, unless their limit changes. Return: 0; -errno */
 nodiscard int apply_user(struct netlink *netfilter, const struct told_user *user,
                          const struct told_user *before);
 /** apply_user_gone() - Return: 0; -errno */
@@ -22,10 +23,10 @@ nodiscard int apply_user_gone(struct netlink *netfilter, const struct told_user 
 nodiscard int apply_slot(struct netlink *netfilter, const struct state *state, uint32_t slot);
 nodiscard int apply_slot_gone(struct netlink *netfilter, const struct state *state, uint32_t slot);
 
-/** apply_grant() - open it. @renewed: it is in the kernel already, with other terms.
- * Return: 0, the kernel has acknowledged it; -errno */
+/** apply_grant() - open it. @before: as it is in the kernel already; NULL: it is not. As with
+ * users. Return: 0, the kernel has acknowledged it; -errno */
 nodiscard int apply_grant(struct netlink *netfilter, const struct state *state,
-                          const struct told_grant *grant, bool renewed);
+                          const struct told_grant *grant, const struct told_grant *before);
 nodiscard int apply_grant_gone(struct netlink *netfilter, const struct state *state,
                                const struct told_grant *grant);
 

@@ -7,9 +7,11 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 /* The longest element: 32 bytes of key, two limits with a head each. */
 #define ELEMENT_BYTES_MAX 512U
@@ -23,6 +25,12 @@ enum set_limit {
     LIMIT_TRAFFIC,     /* packets and bytes */
     LIMIT_RATE,        /* packets: of new connections */
     LIMIT_CONNECTIONS, /* ct count over */
+};
+
+struct listing {
+    struct element *elements;
+    size_t count;
+    size_t room;
 };
 
 static const struct set {
@@ -63,6 +71,8 @@ static void put_limits(struct nlmsghdr *message, enum set_limit limit,
 static void put_rate(struct nlmsghdr *message, uint64_t rate, uint32_t type);
 static int on_found(const struct nlmsghdr *message, void *data);
 static int on_counted(const struct nlmsghdr *message, void *data);
+static int on_listed(const struct nlmsghdr *message, void *data);
+static void read_element(const struct nlattr *one, struct element *element);
 static size_t put_field(struct element *element, size_t used, const void *bytes, size_t size);
 
 void elements_add(struct netlink_batch *batch, enum set_id set, const struct element *elements,
@@ -117,6 +127,29 @@ int elements_count(struct netlink *netlink, enum set_id set, uint32_t *ret_count
     if (rc == 0)
         *ret_count = count;
     return rc;
+}
+
+int elements_list(struct netlink *netlink, enum set_id set, struct element **ret_elements,
+                  size_t *ret_count)
+{
+    struct netlink_batch batch;
+    struct listing listing = {.count = 0};
+    int rc;
+
+    do {
+        listing.count = 0;
+        netlink_batch_start(&batch, netlink, false);
+        rc = netlink_ask(netlink, begin(&batch, NFT_MSG_GETSETELEM, NLM_F_DUMP, set), on_listed,
+                         &listing);
+        netlink_batch_cleanup(&batch);
+    } while (rc == -EINTR);
+    if (rc < 0) {
+        free(listing.elements);
+        return rc;
+    }
+    *ret_elements = listing.elements;
+    *ret_count = listing.count;
+    return 0;
 }
 
 struct element key_owner(const struct net_prefix *prefix, uint32_t slot, bool ipv6)
@@ -316,4 +349,51 @@ static int on_counted(const struct nlmsghdr *message, void *data)
             (*count)++;
     }
     return MNL_CB_OK;
+}
+
+static int on_listed(const struct nlmsghdr *message, void *data)
+{
+    struct listing *listing = data;
+    const struct nlattr *list;
+    const struct nlattr *one;
+
+    each_attribute (list, message, sizeof(struct nfgenmsg)) {
+        if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
+            continue;
+        each_nested (one, list) {
+            if (listing->count == listing->room) {
+                listing->room = listing->room * 2 + 16;
+                listing->elements =
+                    mem_grow(listing->elements, listing->room, sizeof(*listing->elements));
+            }
+            struct element *element = &listing->elements[listing->count++];
+            *element = (struct element){.end = false};
+            read_element(one, element);
+        }
+    }
+    return MNL_CB_OK;
+}
+
+static void read_element(const struct nlattr *one, struct element *element)
+{
+    const struct nlattr *field;
+    const struct nlattr *part;
+    const struct nlattr *value;
+
+    each_nested (field, one) {
+        const uint16_t type = mnl_attr_get_type(field);
+        if (type != NFTA_SET_ELEM_KEY && type != NFTA_SET_ELEM_EXPR)
+            continue;
+        each_nested (part, field) {
+            const uint16_t size = mnl_attr_get_payload_len(part);
+            if (type == NFTA_SET_ELEM_KEY && size <= sizeof(element->key))
+                memcpy(element->key, mnl_attr_get_payload(part), size);
+            if (type != NFTA_SET_ELEM_EXPR || mnl_attr_get_type(part) != NFTA_EXPR_DATA)
+                continue;
+            each_nested (value, part) {
+                if (mnl_attr_get_type(value) == NFTA_CONNLIMIT_COUNT)
+                    element->connections = ntohl(mnl_attr_get_u32(value));
+            }
+        }
+    }
 }

@@ -39,6 +39,9 @@ enum set_id {
 
 #define ELEMENT_KEY_MAX 32U
 
+/* 64:ff9b::/96: behind it stands an IPv4 address, to which somebody translates (RFC 6052). */
+static const uint8_t NAT64[12] = {0x00, 0x64, 0xff, 0x9b};
+
 /*
  * key:        fields one after the other, each filled up to 4 bytes
  * owner:      what a map has for the key
@@ -74,6 +77,14 @@ void elements_flush(struct netlink_batch *batch, enum set_id set);
 /** element_look() - whether @set has the key. Return: 0; -errno */
 nodiscard int element_look(struct netlink *netlink, enum set_id set, const struct element *element,
                            struct element_found *ret_found);
+
+/**
+ * elements_list() - all of a set that counts connections: key, connections
+ * @ret_elements: free()
+ * Return: 0; -errno
+ */
+nodiscard int elements_list(struct netlink *netlink, enum set_id set, struct element **ret_elements,
+                            size_t *ret_count);
 
 /** elements_count() - Return: 0; -errno */
 nodiscard int elements_count(struct netlink *netlink, enum set_id set, uint32_t *ret_count);

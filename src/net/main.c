@@ -5,13 +5,15 @@
  * Theory of operation, in stages; each needs what the next gives up:
  *   1 inherited  descriptor 3: the channel to the monitor (croft-super)
  *   2 first      the first request: NET_HELLO, or NET_LOOK, which is answered, and that is all
- *   3 host       no route of the host's in the way; it forwards; its own subnets
- *   4 table      the one that is there, when it is whole; else links down, and loaded anew by nft
+ *   3 host       no route of the host's in the way; its own subnets; how it forwarded before Croft
+ *   4 table      the one that is there, when it is whole; else links down, and loaded anew by nft.
+ *                Only then the host forwards; where anything fails, as it did before
  *   5 sandbox    sandbox.c: nothing but netlink and the channel from here on
  *   6 serve      requests, until the monitor is gone, somebody changed the table, or SIGTERM
  * It may end at any time. The walls are in the kernel and stay; the next croft-net finds them whole
  * and is told everything again, so that no connection notices. Whoever changes the table by hand
  * makes this one take the links down and end, and the next one load it anew.
+ * `croft-net tidy`, the last that croft-super starts: takes away whatever croft-nets left.
  *
  * Runs as: uid croft-net, CAP_NET_ADMIN
  */
@@ -26,6 +28,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "croft-paths.h"
 #include "linux/path.h"
 #include "net/link.h"
@@ -43,18 +46,25 @@ static int stage_table(struct net *net, int dir, const struct net_request *hello
 static int watch_signals(struct net *net, struct err *err);
 static int stage_serve(struct net *net, struct err *err);
 static void on_signal(struct loop_source *source, uint32_t events, void *data);
+static int tidy(struct net *net, struct err *err);
+static int put_back(struct net *net);
 
 int main(int argc, char **argv)
 {
-    static struct net net;
+    static struct net net = {.sysctls = {.keep = -1}, .keep = -1};
     struct net_request hello = {.version = 0};
     struct err err = {.outcome = OUTCOME_OK};
-    (void)argv;
+    const bool last = argc == 2 && strcmp(argv[1], "tidy") == 0;
 
-    int rc = argc == 1 ? 0 : err_set(&err, OUTCOME_USAGE, "it takes no words");
+    /* First of all: a SIGTERM during the start is heard when it is over. */
+    int rc = watch_signals(&net, &err);
+    if (rc == 0 && argc != 1 && !last)
+        rc = err_set(&err, OUTCOME_USAGE, "it takes no word but \"tidy\"");
     if (rc == 0)
         rc = stage_inherited(&net, &err);
-    if (rc == 0)
+    if (rc == 0 && last)
+        rc = tidy(&net, &err);
+    else if (rc == 0)
         rc = stage_first(&net, &hello, &err);
     if (rc == 0 && hello.type != NET_HELLO)
         return OUTCOME_OK;
@@ -62,11 +72,14 @@ int main(int argc, char **argv)
         rc = stage_hello(&net, &hello, &err);
     if (rc == 0)
         rc = stage_serve(&net, &err);
-    if (rc != 0) {
+    if (rc != 0)
         log_line(LOG_LEVEL_ERROR, "croft-net: %s", err.text);
-        return rc;
-    }
-    return net.status;
+    else
+        rc = net.status;
+    /* Without its walls the host forwards for nobody. */
+    if (rc != 0 && sysctls_restore(&net.sysctls) < 0)
+        log_line(LOG_LEVEL_ERROR, "croft-net: the host goes on forwarding packets");
+    return rc;
 }
 
 /* Stage 1. */
@@ -122,8 +135,6 @@ static int stage_hello(struct net *net, const struct net_request *hello, struct 
     if (rc == 0)
         rc = stage_table(net, dir, hello, err);
     if (rc == 0)
-        rc = watch_signals(net, err);
-    if (rc == 0)
         rc = sandbox_enter(err);
     if (rc == 0)
         reply.error = 0;
@@ -137,14 +148,15 @@ static int stage_host(struct net *net, int dir, struct err *err)
     int rc = routes_read(&net->route, &net->state.prefix, &net->watch.routes);
     if (rc < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read the host's routes");
+    rc = sysctls_read(&net->sysctls, dir, &net->watch.routes);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc,
+                         "cannot read whether the host forwards packets (net.ipv4.ip_forward)");
     if (net->watch.routes.overlap)
         return err_set(err, OUTCOME_HOST_CANNOT,
                        "a route of the host's covers addresses of machines (100.96.0.0/16, or the "
                        "IPv6 net of this Croft): ip route show table all");
-    rc = sysctls_forward(&net->sysctls, dir, &net->watch.routes);
-    return rc < 0 ? err_errno(err, OUTCOME_HOST_CANNOT, rc,
-                              "cannot make the host forward packets (net.ipv4.ip_forward)")
-                  : 0;
+    return 0;
 }
 
 /* Stage 4. */
@@ -162,8 +174,11 @@ static int stage_table(struct net *net, int dir, const struct net_request *hello
         return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot look at the table inet croft");
     if (rc == 0) {
         rc = links_down(&net->route);
+        if (rc == 0)
+            rc = sysctls_restore(&net->sysctls);
         if (rc < 0)
-            return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot take the links down");
+            return err_errno(err, OUTCOME_HOST_CANNOT, rc,
+                             "cannot take the links down and end forwarding");
         rc = table_load(&net->netfilter, net->keep, &hello->prefix, open, &net->table, err);
         if (rc != 0)
             return rc;
@@ -176,7 +191,12 @@ static int stage_table(struct net *net, int dir, const struct net_request *hello
         rc = routes_apply(&net->netfilter, &net->watch.routes);
     if (rc == 0)
         rc = sysctls_apply(&net->netfilter, &net->sysctls);
-    return rc < 0 ? err_errno(err, OUTCOME_FAILED, rc, "cannot set up the table inet croft") : 0;
+    if (rc < 0)
+        return err_errno(err, OUTCOME_FAILED, rc, "cannot set up the table inet croft");
+    rc = sysctls_forward(&net->sysctls);
+    return rc < 0 ? err_errno(err, OUTCOME_HOST_CANNOT, rc,
+                              "cannot make the host forward packets (net.ipv4.ip_forward)")
+                  : 0;
 }
 
 static int watch_signals(struct net *net, struct err *err)
@@ -223,12 +243,38 @@ static void on_signal(struct loop_source *source, uint32_t events, void *data)
     loop_stop(net->loop);
     int rc = serve_end(net);
     if (rc == 0)
-        rc = table_remove(&net->netfilter);
-    if (rc == 0 || rc == -ENOENT)
-        rc = sysctls_restore(&net->sysctls);
-    if (rc == 0 && ftruncate(net->keep, 0) < 0)
-        rc = -errno;
+        rc = put_back(net);
     if (rc < 0)
         log_line(LOG_LEVEL_ERROR, "croft-net: the host's network is not as it was: %s",
                  strerror(-rc));
+}
+
+/* When no croft-net heard of the end, or one ended before: nothing to do if all went well. */
+static int tidy(struct net *net, struct err *err)
+{
+    static const struct routes none = {.overlap = false};
+    auto_free uint16_t *slots = mem_new(NET_SLOT_LAST + 1U, sizeof(*slots));
+    auto_close dir = path_root(CROFT_RUN_DIR "/net", O_RDONLY | O_DIRECTORY);
+
+    int rc = dir < 0 ? dir : sysctls_read(&net->sysctls, dir, &none);
+    if (rc == 0)
+        net->keep = path_open(dir, "table", O_RDWR);
+    int count = rc == 0 ? links_list(&net->route, slots) : rc;
+    for (int i = 0; i < count && rc == 0; i++)
+        rc = link_remove(&net->route, slots[i]);
+    if (rc == 0)
+        rc = count < 0 ? count : put_back(net);
+    return rc < 0 ? err_errno(err, OUTCOME_FAILED, rc, "the host's network is not as it was") : 0;
+}
+
+/* While the host forwards the table stands. */
+static int put_back(struct net *net)
+{
+    int rc = sysctls_restore(&net->sysctls);
+    if (rc == 0)
+        rc = table_remove(&net->netfilter);
+    rc = rc == -ENOENT ? 0 : rc;
+    if (rc == 0 && net->keep >= 0 && ftruncate(net->keep, 0) < 0)
+        rc = -errno;
+    return rc;
 }

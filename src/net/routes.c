@@ -23,7 +23,7 @@ static const struct {
     bool ipv6;
 } PRIVATE[] = {
     {{10}, 8, false},        {{100, 64}, 10, false}, {{172, 16}, 12, false},
-    {{192, 168}, 16, false}, {{0xfc}, 7, true},
+    {{192, 168}, 16, false}, {{0xfc}, 7, true},      {{0, 0x64, 0xff, 0x9b, 0, 1}, 48, true},
 };
 
 /* One route as far as it matters here. */
@@ -48,6 +48,7 @@ struct reading {
 
 static int read_family(struct netlink *route, struct reading *reading, uint8_t family);
 static int on_route(const struct nlmsghdr *message, void *data);
+static void add_subnet(struct reading *reading, const struct interval *subnet, bool ipv6);
 static struct found_route route_of(const struct nlmsghdr *message);
 static bool is_subnet(const struct found_route *route, const struct net_prefix *prefix);
 static struct interval machines(const struct net_prefix *prefix, bool ipv6);
@@ -71,8 +72,9 @@ int routes_read(struct netlink *route, const struct net_prefix *prefix, struct r
         reading.suspect_count = 0;
         for (size_t i = 0; i < ARRAY_LEN(PRIVATE); i++) {
             const bool ipv6 = PRIVATE[i].ipv6;
-            routes.subnet[ipv6][routes.count[ipv6]++] =
+            const struct interval subnet =
                 interval_subnet(PRIVATE[i].address, size_of(ipv6), PRIVATE[i].bits);
+            add_subnet(&reading, &subnet, ipv6);
         }
         rc = read_family(route, &reading, AF_INET);
         if (rc == 0)
@@ -195,11 +197,31 @@ static int on_route(const struct nlmsghdr *message, void *data)
         routes->advertiser[routes->advertiser_count++] = route.interface;
     if (!is_subnet(&route, reading->prefix))
         return MNL_CB_OK;
-    if (routes->count[route.ipv6] == ROUTES_SUBNETS_MAX)
-        reading->full = true;
-    else
-        routes->subnet[route.ipv6][routes->count[route.ipv6]++] = route.subnet;
+    add_subnet(reading, &route.subnet, route.ipv6);
     return MNL_CB_OK;
+}
+
+/* One of IPv4 is reached by its IPv6 name too, where somebody translates (NAT64). */
+static void add_subnet(struct reading *reading, const struct interval *subnet, bool ipv6)
+{
+    struct routes *routes = reading->routes;
+    size_t *count = &routes->count[ipv6];
+
+    if (*count == ROUTES_SUBNETS_MAX)
+        *count = intervals_merge(routes->subnet[ipv6], *count, size_of(ipv6));
+    if (*count == ROUTES_SUBNETS_MAX) {
+        reading->full = true;
+        return;
+    }
+    routes->subnet[ipv6][(*count)++] = *subnet;
+    if (ipv6)
+        return;
+    struct interval translated;
+    memcpy(translated.first, NAT64, sizeof(NAT64));
+    memcpy(translated.last, NAT64, sizeof(NAT64));
+    memcpy(translated.first + sizeof(NAT64), subnet->first, size_of(false));
+    memcpy(translated.last + sizeof(NAT64), subnet->last, size_of(false));
+    add_subnet(reading, &translated, true);
 }
 
 static struct found_route route_of(const struct nlmsghdr *message)
@@ -228,8 +250,8 @@ static struct found_route route_of(const struct nlmsghdr *message)
     return route;
 }
 
-/* The kernel makes such a route for an address with its subnet, and for what a router says is on
- * the link. Link-local and our own are none. */
+/* Whoever is reached without a gateway is a neighbour, or at the other end of a tunnel, whoever
+ * made the route. Link-local and our own are none. */
 static bool is_subnet(const struct found_route *route, const struct net_prefix *prefix)
 {
     static const uint8_t link_local[ADDRESS_BYTES_MAX] = {0xfe, 0x80};
@@ -237,7 +259,6 @@ static bool is_subnet(const struct found_route *route, const struct net_prefix *
     const struct interval local = interval_subnet(link_local, sizeof(link_local), 10);
 
     return route->type == RTN_UNICAST && !route->gateway && route->bits > DEFAULT_BITS_MAX &&
-           (route->protocol == RTPROT_KERNEL || route->protocol == RTPROT_RA) &&
            !interval_overlaps(&route->subnet, &ours, size_of(route->ipv6)) &&
            !(route->ipv6 && interval_overlaps(&route->subnet, &local, size_of(true)));
 }

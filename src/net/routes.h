@@ -11,7 +11,7 @@
 #include "net/netlink.h"
 #include "wire/net.h"
 
-#define ROUTES_SUBNETS_MAX     256U
+#define ROUTES_SUBNETS_MAX     512U
 #define ROUTES_ADVERTISERS_MAX 32U
 
 /*

@@ -138,7 +138,8 @@ static int serve_grant(struct net *net, const struct net_request *request, int f
                        struct net_reply *reply)
 {
     const struct told_grant told = told_grant(request);
-    const bool renewed = state_grant(&net->state, &told) != NULL;
+    const struct told_grant *known = state_grant(&net->state, &told);
+    const struct told_grant before = known != NULL ? *known : told;
     (void)fd;
     (void)reply;
 
@@ -147,7 +148,7 @@ static int serve_grant(struct net *net, const struct net_request *request, int f
     const struct told_grant *grant = state_grant_set(&net->state, &told);
     if (!net->synced)
         return 0;
-    int rc = apply_grant(&net->netfilter, &net->state, grant, renewed);
+    int rc = apply_grant(&net->netfilter, &net->state, grant, known != NULL ? &before : NULL);
     if (rc < 0)
         state_grant_forget(&net->state, &told);
     return rc;

@@ -24,13 +24,13 @@ struct settings {
     char advertiser[ROUTES_ADVERTISERS_MAX][IF_NAMESIZE];
 };
 
-static int change(struct sysctl *sysctl, int dir, const char *name, char before, char wanted);
-static int tell_advertisers(struct sysctls *sysctls, int net, const struct settings *settings,
+static int look(struct sysctl *sysctl, int dir, const char *name, char before, char wanted);
+static int look_advertisers(struct sysctls *sysctls, int net, const struct settings *settings,
                             const struct routes *routes);
 static int keep(const struct sysctls *sysctls);
-static int restore(struct sysctl *sysctl);
+static int put(const struct sysctl *sysctl, char value);
 
-int sysctls_forward(struct sysctls *sysctls, int dir, const struct routes *routes)
+int sysctls_read(struct sysctls *sysctls, int dir, const struct routes *routes)
 {
     struct settings settings;
 
@@ -51,15 +51,25 @@ int sysctls_forward(struct sysctls *sysctls, int dir, const struct routes *route
         return -EIO;
     sysctls->ipv6 = disabled[0] == '0';
     if (sysctls->ipv6) {
-        int rc = tell_advertisers(sysctls, net, &settings, routes);
+        int rc = look_advertisers(sysctls, net, &settings, routes);
         if (rc == 0)
-            rc =
-                change(&sysctls->forward6, net, "ipv6/conf/all/forwarding", settings.forward6, '1');
+            rc = look(&sysctls->forward6, net, "ipv6/conf/all/forwarding", settings.forward6, '1');
         if (rc < 0)
             return rc;
     }
-    int rc = change(&sysctls->forward4, net, "ipv4/ip_forward", settings.forward4, '1');
-    return rc < 0 ? rc : keep(sysctls);
+    return look(&sysctls->forward4, net, "ipv4/ip_forward", settings.forward4, '1');
+}
+
+int sysctls_forward(struct sysctls *sysctls)
+{
+    int rc = keep(sysctls);
+    for (size_t i = 0; i < sysctls->advertiser_count && rc == 0; i++) {
+        rc = put(&sysctls->accept_ra[i], '2');
+        rc = rc == -ENODEV || rc == -ENOENT ? 0 : rc;
+    }
+    if (rc == 0)
+        rc = put(&sysctls->forward6, '1');
+    return rc == 0 ? put(&sysctls->forward4, '1') : rc;
 }
 
 int sysctls_apply(struct netlink *netfilter, const struct sysctls *sysctls)
@@ -79,12 +89,13 @@ int sysctls_apply(struct netlink *netfilter, const struct sysctls *sysctls)
 
 int sysctls_restore(struct sysctls *sysctls)
 {
-    int first = restore(&sysctls->forward4);
-    int rc = restore(&sysctls->forward6);
-
+    if (sysctls->keep < 0)
+        return 0;
+    int first = put(&sysctls->forward4, sysctls->forward4.before);
+    int rc = put(&sysctls->forward6, sysctls->forward6.before);
     first = first < 0 ? first : rc;
     for (size_t i = 0; i < sysctls->advertiser_count; i++) {
-        rc = restore(&sysctls->accept_ra[i]);
+        rc = put(&sysctls->accept_ra[i], sysctls->accept_ra[i].before);
         /* An interface that is no more has no setting. */
         first = first < 0 || rc == -ENODEV || rc == -ENOENT ? first : rc;
     }
@@ -94,7 +105,7 @@ int sysctls_restore(struct sysctls *sysctls)
 }
 
 /* @before: not 0: Croft changed it earlier, from that. */
-static int change(struct sysctl *sysctl, int dir, const char *name, char before, char wanted)
+static int look(struct sysctl *sysctl, int dir, const char *name, char before, char wanted)
 {
     char now;
 
@@ -105,12 +116,10 @@ static int change(struct sysctl *sysctl, int dir, const char *name, char before,
         return -EIO;
     sysctl->changed = before != 0 || now != wanted;
     sysctl->before = before != 0 ? before : now;
-    if (now == wanted)
-        return 0;
-    return pwrite(sysctl->file, &wanted, 1, 0) == 1 ? 0 : -errno;
+    return 0;
 }
 
-static int tell_advertisers(struct sysctls *sysctls, int net, const struct settings *settings,
+static int look_advertisers(struct sysctls *sysctls, int net, const struct settings *settings,
                             const struct routes *routes)
 {
     char path[64];
@@ -130,8 +139,8 @@ static int tell_advertisers(struct sysctls *sysctls, int net, const struct setti
     for (size_t i = 0; i < sysctls->advertiser_count; i++) {
         int rc = str_format(path, sizeof(path), "ipv6/conf/%s/accept_ra", sysctls->advertiser[i]);
         if (rc == 0)
-            rc = change(&sysctls->accept_ra[i], net, path, i < known ? settings->accept_ra[i] : 0,
-                        '2');
+            rc = look(&sysctls->accept_ra[i], net, path, i < known ? settings->accept_ra[i] : 0,
+                      '2');
         if (rc < 0 && rc != -ENOENT)
             return rc;
     }
@@ -158,9 +167,15 @@ static int keep(const struct sysctls *sysctls)
                : -EIO;
 }
 
-static int restore(struct sysctl *sysctl)
+/* One that Croft does not change is not written, nor one that is so already: to write
+ * conf/all/forwarding sets every interface's own. */
+static int put(const struct sysctl *sysctl, char value)
 {
+    char now;
+
     if (!sysctl->changed)
         return 0;
-    return pwrite(sysctl->file, &sysctl->before, 1, 0) == 1 ? 0 : -errno;
+    if (pread(sysctl->file, &now, 1, 0) == 1 && now == value)
+        return 0;
+    return pwrite(sysctl->file, &value, 1, 0) == 1 ? 0 : -errno;
 }

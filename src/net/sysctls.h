@@ -20,7 +20,7 @@ struct sysctl {
     char before;
 };
 
-/* ipv6: the host has it. keep: the file. */
+/* ipv6: the host has it. keep: the file; -1: nothing was read. */
 struct sysctls {
     int keep;
     bool ipv6;
@@ -32,20 +32,24 @@ struct sysctls {
 };
 
 /**
- * sysctls_forward() - makes the host forward IPv4, and IPv6 where it has it
+ * sysctls_read() - how the host is, and was before a Croft changed it; changes nothing
  * @dir: of croft-net's own files (borrowed)
  *
  * A host that forwards no longer listens to routers unless told to (accept_ra 2), so interfaces in
- * @routes that learnt their default route from one are told first.
+ * @routes that learnt their default route from one count too.
  * Return: 0; -errno
  */
-nodiscard int sysctls_forward(struct sysctls *sysctls, int dir, const struct routes *routes);
+nodiscard int sysctls_read(struct sysctls *sysctls, int dir, const struct routes *routes);
+
+/** sysctls_forward() - writes down how the host was, then makes it forward IPv4, and IPv6 where it
+ * has it. Not before the table is there and sysctls_apply() is done. Return: 0; -errno */
+nodiscard int sysctls_forward(struct sysctls *sysctls);
 
 /** sysctls_apply() - puts into @only_machines what the host forwards for our sake only. Return: 0;
  * -errno */
 nodiscard int sysctls_apply(struct netlink *netfilter, const struct sysctls *sysctls);
 
-/** sysctls_restore() - everything as it was. Return: 0; -errno */
+/** sysctls_restore() - everything as it was; nothing, if keep is -1. Return: 0; -errno */
 nodiscard int sysctls_restore(struct sysctls *sysctls);
 
 #endif

@@ -141,18 +141,31 @@ static int why_world(struct net *net, const struct net_request *request, struct 
     return rc;
 }
 
-/* What chain `outward` closes whoever asks: not a host's address, metadata, link-local. */
+/* What chain `outward_owned` closes whoever asks: not a host's address, metadata, link-local. */
 static bool why_never(const uint8_t *address, bool ipv6)
 {
-    static const uint8_t metadata6[16] = {0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54};
+    static const uint8_t metadata4[][4] = {
+        {100, 100, 100, 200}, {168, 63, 129, 16}, {192, 0, 0, 192}};
+    static const uint8_t metadata6[][16] = {
+        {0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54},
+        {0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54},
+    };
     static const uint8_t low6[12] = {0};
     static const uint8_t mapped6[12] = {[10] = 0xff, [11] = 0xff};
 
-    if (!ipv6)
+    if (!ipv6) {
+        for (size_t i = 0; i < ARRAY_LEN(metadata4); i++)
+            if (memcmp(address, metadata4[i], sizeof(metadata4[i])) == 0)
+                return true;
         return address[0] == 0 || address[0] == 127 || address[0] >= 224 ||
                (address[0] == 169 && address[1] == 254);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(metadata6); i++)
+        if (memcmp(address, metadata6[i], sizeof(metadata6[i])) == 0)
+            return true;
+    if (memcmp(address, NAT64, sizeof(NAT64)) == 0)
+        return why_never(address + sizeof(NAT64), false);
     return address[0] == 0xff || (address[0] == 0xfe && (address[1] & 0xc0U) == 0x80) ||
-           memcmp(address, metadata6, sizeof(metadata6)) == 0 ||
            memcmp(address, mapped6, sizeof(mapped6)) == 0 ||
            (memcmp(address, low6, sizeof(low6)) == 0 && address[12] == 0 && address[13] == 0 &&
             address[14] == 0 && address[15] <= 1);

@@ -34,7 +34,8 @@ struct net_prefix {
 };
 
 enum net_request_type {
-    NET_HELLO = 1,  /* prefix, without: load the table, links down until NET_SYNCED */
+    NET_HELLO = 1,  /* prefix, without: load the table, links down until NET_SYNCED. One that is
+                       whole is kept: links stay up, with the elements of before */
     NET_USER,       /* uid, limits: new or changed */
     NET_USER_GONE,  /* uid */
     NET_SERVICE,    /* target: every machine may reach it: a resolver, an apt proxy */

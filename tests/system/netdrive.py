@@ -57,7 +57,8 @@ def address(slot, family=4):
 class Net:
     """One life of a croft-net."""
 
-    def __init__(self, ns, state, lib=None):
+    def __init__(self, ns, state, lib=None, nft=None, argument=""):
+        """@nft: a program to run in its place"""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel, self.token = ours, 0
         ours.settimeout(20)
@@ -69,9 +70,10 @@ class Net:
             + (f" && mount -t tmpfs none /var/tmp && mkdir -p {where}/filters"
                f" && cp {lib['build']}/src/croft-net {TOP}/src/net/croft.nft {where}/"
                f" && cp {lib['build']}/tools/net.bpf {where}/filters/" if lib else "") +
+            (f" && mount --bind {nft} /usr/sbin/nft" if nft else "") +
             f" && exec setpriv --reuid {UID} --regid {UID} --clear-groups"
             " --inh-caps=-all,+net_admin --ambient-caps=-all,+net_admin"
-            f" --bounding-set=-all,+net_admin {where}/croft-net 3<&{theirs.fileno()}")
+            f" --bounding-set=-all,+net_admin {where}/croft-net {argument} 3<&{theirs.fileno()}")
         self.process = subprocess.Popen(["ip", "netns", "exec", ns, "bash", "-c", script],
                                         pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
         theirs.close()
@@ -183,6 +185,12 @@ NEIGHBOUR = {4: "203.0.113.9", 6: "2001:db8:1::9"}
 PRIVATE = {4: "10.9.8.7", 6: "fd99::7"}
 INTERNET = {4: "198.51.100.10", 6: "2001:db8:ffff::10"}
 METADATA = {4: "169.254.169.254", 6: "fd00:ec2::254"}
+# Other clouds', and some of them as somebody who translates (NAT64) would reach them.
+METADATA2 = {4: "168.63.129.16", 6: "fd20:ce::254"}
+METADATA3 = {4: "192.0.0.192", 6: "64:ff9b::a9fe:a9fe"}
+METADATA4 = {4: "100.100.100.200", 6: "64:ff9b::a83f:8110"}
+PRIVATE2 = {4: "192.168.9.7", 6: "64:ff9b::a09:807"}
+OUTSIDE = (NEIGHBOUR, PRIVATE, PRIVATE2, INTERNET, METADATA, METADATA2, METADATA3, METADATA4)
 
 
 class World:
@@ -221,7 +229,7 @@ class World:
                  "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
         host.ip("route", "add", "default", "via", "203.0.113.1")
         host.ip("route", "add", "default", "via", "2001:db8:1::1")
-        for where in (NEIGHBOUR, PRIVATE, INTERNET, METADATA):
+        for where in OUTSIDE:
             world.ip("addr", "add", f"{where[4]}/32", "dev", "lo")
             world.ip("addr", "add", f"{where[6]}/128", "dev", "lo", "nodad")
         # The neighbour lives on the wire.

@@ -198,7 +198,8 @@ static void subnets(void **state)
 
     assert_true(concerned(lan, 24, AF_INET, RTN_UNICAST, RTPROT_KERNEL, false));
     assert_false(concerned(lan, 24, AF_INET, RTN_UNICAST, RTPROT_KERNEL, true));
-    assert_false(concerned(lan, 24, AF_INET, RTN_UNICAST, RTPROT_STATIC, false));
+    assert_true(concerned(lan, 24, AF_INET, RTN_UNICAST, RTPROT_STATIC, false));
+    assert_false(concerned(lan, 1, AF_INET, RTN_UNICAST, RTPROT_STATIC, false));
     assert_false(concerned(lan, 32, AF_INET, RTN_LOCAL, RTPROT_KERNEL, false));
     assert_false(concerned(lan, 0, AF_INET, RTN_UNICAST, RTPROT_KERNEL, false));
     assert_false(concerned(machine, 32, AF_INET, RTN_UNICAST, RTPROT_KERNEL, false));
