@@ -39,7 +39,9 @@ static const struct program {
 };
 
 static void daemon_start(void *data);
-static void run(struct super *super, enum daemon_id id, int program, int channel);
+static bool net_tidy(struct super *super);
+static void run(struct super *super, enum daemon_id id, int program, const char *argument,
+                int channel);
 static int monitor_listen(struct super *super, int *channel);
 static void monitor_gone(struct super *super);
 static void on_monitor(struct loop_source *source, uint32_t events, void *data);
@@ -86,8 +88,32 @@ void daemons_stop(struct super *super)
         if (super->daemon[i].pid != 0 && !told)
             kill(super->daemon[i].pid, SIGTERM);
     }
-    if (!running)
+    if (!running && !net_tidy(super))
         loop_stop(super->loop);
+}
+
+/* Whatever became of the croft-nets there were: one more puts the host's network back, once.
+ * Return: whether it runs */
+static bool net_tidy(struct super *super)
+{
+    struct daemon *net = &super->daemon[DAEMON_NET];
+    int pair[2];
+
+    if (super->tidied || net->uid == 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return false;
+    super->tidied = true;
+    auto_close others = pair[0];
+    auto_close theirs = pair[1];
+    auto_close program = path_root(PROGRAMS[DAEMON_NET].path, O_PATH);
+    const pid_t pid = program < 0 ? -1 : fork();
+    if (pid == 0)
+        run(super, DAEMON_NET, program, "tidy", take_fd(&theirs));
+    if (pid < 0)
+        log_line(LOG_LEVEL_ERROR, "cannot start %s: the host's network may not be as it was",
+                 PROGRAMS[DAEMON_NET].path);
+    net->pid = pid > 0 ? pid : 0;
+    return pid > 0;
 }
 
 int daemon_become(const struct super *super, enum daemon_id id)
@@ -118,7 +144,8 @@ static void daemon_start(void *data)
     pid_t pid = rc < 0 ? rc : fork();
     daemon->started_boot_ns = clock_boot_ns();
     if (pid == 0)
-        run(super, id, program, take_fd(&theirs));
+        run(super, id, program, id == DAEMON_MONITOR ? super->monitor_argument : NULL,
+            take_fd(&theirs));
     if (pid < 0) {
         log_line(LOG_LEVEL_ERROR, "cannot start %s: %s", PROGRAMS[id].path,
                  strerror(rc < 0 ? -rc : errno));
@@ -133,14 +160,14 @@ static void daemon_start(void *data)
 }
 
 /* In the child. */
-static void run(struct super *super, enum daemon_id id, int program, int channel)
+static void run(struct super *super, enum daemon_id id, int program, const char *argument,
+                int channel)
 {
     const int fds[] = {channel, id == DAEMON_MONITOR ? super->door : super->api};
 
     if (id != DAEMON_MONITOR && daemon_become(super, id) < 0)
         _exit(OUTCOME_HOST_CANNOT);
-    spawn_exec(program, PROGRAMS[id].name, id == DAEMON_MONITOR ? super->monitor_argument : NULL,
-               fds, id == DAEMON_NET ? 1 : 2);
+    spawn_exec(program, PROGRAMS[id].name, argument, fds, id == DAEMON_NET ? 1 : 2);
 }
 
 /* Takes over our end of the monitor's channel. Return: 0; -errno */

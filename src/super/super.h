@@ -34,6 +34,7 @@ struct daemon {
  * staging:   the mount namespace in which a runtime starts
  * monitor_source: the spawn channel, our end
  * monitor_argument: passed on to the monitor; NULL but in the test build
+ * tidied:    the last croft-net was started, which puts the host's network back
  */
 struct super {
     struct loop *loop;
@@ -46,6 +47,7 @@ struct super {
     struct loop_source monitor_source;
     const char *monitor_argument;
     bool ending;
+    bool tidied;
 };
 
 /** daemons_start() - starts the monitor, then the others. Runs as: root */
