@@ -3,7 +3,9 @@
 import os
 import pathlib
 import pwd
+import signal
 import stat
+import subprocess
 
 import pytest
 
@@ -123,6 +125,21 @@ def test_pid_max_is_raised_and_put_back():
     assert int(path.read_text()) == raised == 4194304
     ok("host", "stop", timeout=60)
     assert int(path.read_text()) == before
+
+
+def test_stop_puts_the_network_back_without_croft_net():
+    """N-32: the host forwards while Croft runs, and as before afterwards, even when its croft-net
+    was killed"""
+    path = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
+    ok("host", "stop", timeout=60)
+    before = path.read_text()
+    ok("host", "start", timeout=60)
+    until(lambda: path.read_text() == "1\n")
+    os.kill(daemon_pid("croft-net"), signal.SIGKILL)
+    ok("host", "stop", timeout=60)
+    assert path.read_text() == before
+    assert "inet croft" not in subprocess.run(["nft", "list", "tables"], stdout=subprocess.PIPE,
+                                              text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("paths", [("/run/systemd", "/run/dbus"), ("/dev/kvm",)],
