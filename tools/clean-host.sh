@@ -19,7 +19,7 @@ say() { echo "clean-host: $*"; }
 # By croft itself: each user's machines end and her account goes as it came.
 remove_users() {
     command -v croft >/dev/null && croft host status >/dev/null 2>&1 || return 0
-    croft user ls --json | sed -n 's/^ *"name": "\([a-z0-9-]*\)",*$/\1/p' | while read -r user; do
+    croft user ls --json | sed -n 's/^ *"name": "\([a-z0-9_-]*\)",*$/\1/p' | while read -r user; do
         say "user $user, with the disk"
         croft user rm "$user" --purge --yes || true
     done

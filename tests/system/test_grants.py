@@ -19,6 +19,7 @@ import pytest
 import wire
 from harness import (FAILED, HOST_CANNOT, LOG, NOT_FOUND, OVER_LIMIT, USAGE, croft, daemon_pid,
                      listed, ok, refused, until)
+from harness import machines as machines_of
 from inside import REFUSED, Echo, Inside
 
 TCP, UDP = 6, 17
@@ -502,6 +503,27 @@ def test_expires_while_the_monitor_is_down(alice, bob, db, home):
         assert not home.reaches(db, 5432)
         for user in (alice, bob):
             until(lambda: ended(user, short), 5, "the record of its end")
+
+
+def test_expires_while_croft_is_down(alice, bob):
+    """over a stop and a start: what is over is closed and recorded, what lives opens again"""
+    short = granted(alice, "db", bob, terms(5432, FOR, for_ns=2 * NS))
+    hour = granted(alice, "db", bob, terms(5433, FOR, for_ns=3600 * NS))
+    forever = granted(alice, "db", bob, terms(5434))
+    ok("host", "stop", timeout=60)
+    time.sleep(2.5)
+    ok("host", "start", timeout=60)
+    for user, machine in ((alice, "db"), (bob, "home")):
+        until(lambda: machines_of(user).get(machine, {}).get("state") == "running", 20, machine)
+    assert set(grants_of(bob)) == set(grants_of(alice)) == {hour, forever}
+    assert grants_of(bob)[hour].left_ns < 3600 * NS
+    for user in (alice, bob):
+        until(lambda: ended(user, short), 5, "the record of its end")
+    with Inside(alice, "db") as server, Inside(bob, "home") as client, \
+            Echo(server, 5432, 5433, 5434):
+        until(lambda: client.reaches(server, 5433), 5, "croft-net's knowing it all")
+        assert client.reaches(server, 5434)
+        assert not client.reaches(server, 5432)
 
 
 def test_killed_daemons_change_nothing(alice, bob, db, home):

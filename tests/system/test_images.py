@@ -285,6 +285,21 @@ def test_the_built_image(user, debian, machine):
     assert inside(user, "find / -xdev -name null -path '*dev*' -type f") == ""
 
 
+def test_packages_are_installed_inside(user, machine):
+    """apt-get in a machine, with its own root, over its own network"""
+    ok("exec", "d", "--", "/bin/sh", "-c", "apt-get -q update && DEBIAN_FRONTEND=noninteractive "
+       "apt-get -qy --no-install-recommends install hello", user=user, timeout=100)
+    assert inside(user, "hello") == "Hello, world!\n"
+
+
+def test_a_login_waits_for_her_account(user, debian):
+    """Who comes in the moment of a machine's first start is herself, not its root."""
+    ok("launch", "t-debian", "early", user=user, timeout=60)
+    done = croft("shell", "early", user=user, stdin=b"id -un\n")
+    ok("rm", "--force", "early", user=user)
+    assert user in done.out.split(), done
+
+
 def test_her_account_in_it(user, machine):
     until(lambda: croft("exec", "d", "--", "id", user, user=user).status == OK)
     until(lambda: f"({user})" in inside(user, f"id {user}") and "(sudo)" in inside(user, f"id {user}"))

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "base/fd.h"
 #include "monitor/monitor.h"
 #include "wire/frame.h"
+#include "wire/spawn.h"
 
 #define MANY 3000U
 
@@ -320,6 +322,107 @@ static void what_differs_in_the_kernel_is_named(void **state)
     assert_null(netlook_differs(&unknown, &have));
 }
 
+/* Plays the croft-net that only looks: super is asked for it, and it answers with @counts. */
+static void look(int super, const struct net_counts *counts)
+{
+    auto_frame_fds fds = {.count = 0};
+    auto_frame_fds none = {.count = 0};
+    struct spawn spawn;
+    struct net_request request;
+
+    loop_arm(monitor.loop, &monitor.network.look.timer, clock_boot_ns());
+    turn();
+    assert_int_equal(frame_recv(super, &spawn, sizeof(spawn), &fds), sizeof(spawn));
+    assert_int_equal(spawn.type, SPAWN_LOOK);
+    assert_int_equal(fds.count, 1);
+    assert_int_equal(frame_recv(fds.fd[0], &request, sizeof(request), &none), sizeof(request));
+    assert_int_equal(request.type, NET_LOOK);
+    assert_int_equal(net_request_check(&request, sizeof(request), 0), 0);
+    const struct net_reply reply = {.version = NET_VERSION, .type = NET_LOOK, .counts = *counts};
+    assert_int_equal(frame_send(fds.fd[0], &reply, sizeof(reply), NULL, 0, NULL, 0), 0);
+    turn();
+}
+
+static void on_record(const struct record *record, const void *payload, size_t payload_size,
+                      void *data)
+{
+    unsigned int *count = data;
+
+    (void)payload;
+    (void)payload_size;
+    assert_int_equal(record->type, RECORD_HOST_NETWORK);
+    assert_int_equal(record->phase, RECORD_OUTCOME);
+    assert_int_equal(record->outcome, OUTCOME_FAILED);
+    (*count)++;
+}
+
+/* How many differences the host's file tells of. */
+static unsigned int recorded(int dir)
+{
+    const struct chain_head none = {.seq = 0};
+    struct chain chain;
+    unsigned int count = 0;
+
+    assert_int_equal(chain_open(dir, "host", 0400, 0, &none, on_record, &count, &chain), 0);
+    assert_false(chain.broken);
+    chain_close(&chain);
+    return count;
+}
+
+/* In place of what the records would do in time: it is read without. */
+static void on_sync(void *data)
+{
+    (void)data;
+}
+
+static void one_grant_too_many_is_recorded_and_told_anew(void **state)
+{
+    const struct net_counts right = {.rules = 40};
+    const struct net_counts wrong = {.rules = 40, .grants = 1};
+    const struct chain_head none = {.seq = 0};
+    struct chain *host = &monitor.records.host;
+    char top[] = "/tmp/croft-unit-XXXXXX";
+    unsigned int count = 0;
+    int pair[2];
+
+    (void)state;
+    assert_non_null(mkdtemp(top));
+    auto_close dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(chain_open(dir, "host", 0400, 0, &none, on_record, &count, host), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    auto_close super = pair[0];
+    monitor.jobs.channel.fd = pair[1];
+    monitor.records.sync.on_due = on_sync;
+    monitor.records.heads.on_due = on_sync;
+    sync_up();
+    look(super, &right);
+    assert_false(monitor.network.look.timer.armed);
+    look(super, &wrong); /* may be a change on its way */
+    assert_true(monitor.network.look.timer.armed);
+    assert_int_equal(recorded(dir), 0);
+    assert_false(peer_is_closed());
+    look(super, &wrong);
+    assert_int_equal(recorded(dir), 1);
+    turn();
+    assert_true(peer_is_closed());
+    fd_close(&peer);
+    sync_up(); /* the next one is told everything */
+    look(super, &right);
+    look(super, &wrong);
+    look(super, &wrong);
+    assert_int_equal(recorded(dir), 1); /* one that differs again and again fills no file */
+    turn();
+    assert_true(peer_is_closed());
+
+    loop_disarm(monitor.loop, &monitor.records.sync);
+    loop_disarm(monitor.loop, &monitor.records.heads);
+    chain_close(host);
+    host->fd = -1;
+    fd_close(&monitor.jobs.channel.fd);
+    assert_int_equal(unlinkat(dir, "host", 0), 0);
+    assert_int_equal(rmdir(top), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +438,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_descriptor_travels_and_stays_the_callers, set_up,
                                         tear_down),
         cmocka_unit_test(what_differs_in_the_kernel_is_named),
+        cmocka_unit_test_setup_teardown(one_grant_too_many_is_recorded_and_told_anew, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
