@@ -54,6 +54,8 @@ static void replay_host(const struct record *record, const void *payload, size_t
                         void *data);
 static void replay_user_added(struct monitor *monitor, const struct record *record,
                               const struct record_user *added);
+static void replay_head(struct monitor *monitor, const struct record *record, const void *payload,
+                        size_t payload_size);
 static void replay_own(const struct record *record, const void *payload, size_t payload_size,
                        void *data);
 static void replay_instance(struct user *user, const struct record *record, const void *payload,
@@ -321,14 +323,7 @@ static void replay_host(const struct record *record, const void *payload, size_t
             user_drop(user);
         break;
     case RECORD_HEAD:
-        /* Also of users who are gone, with their files: no id is given twice. */
-        if (monitor->grants.next_id < record->number[1])
-            monitor->grants.next_id = record->number[1];
-        user = users_by_uid(monitor, record->subject_uid);
-        if (user == NULL || payload_size != SHA256_SIZE)
-            break;
-        user->head.seq = record->number[0];
-        memcpy(user->head.hash, payload, SHA256_SIZE);
+        replay_head(monitor, record, payload, payload_size);
         break;
     case RECORD_HOST_NETWORK:
         if (is_ok)
@@ -362,6 +357,20 @@ static void replay_user_added(struct monitor *monitor, const struct record *reco
         return;
     struct user *user = user_new(monitor, record->name, USER_ACTIVE);
     user_fill(user, added);
+}
+
+static void replay_head(struct monitor *monitor, const struct record *record, const void *payload,
+                        size_t payload_size)
+{
+    struct user *user = users_by_uid(monitor, record->subject_uid);
+
+    /* Also of users who are gone, with their files: no id is given twice. */
+    if (monitor->grants.next_id < record->number[1])
+        monitor->grants.next_id = record->number[1];
+    if (user == NULL || payload_size != SHA256_SIZE)
+        return;
+    user->head.seq = record->number[0];
+    memcpy(user->head.hash, payload, SHA256_SIZE);
 }
 
 static void replay_own(const struct record *record, const void *payload, size_t payload_size,
