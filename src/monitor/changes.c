@@ -48,6 +48,8 @@ static int room_for(struct monitor *monitor, const struct user *besides, struct 
                     struct err *err);
 static int check_key(const struct order_user *asked, struct err *err);
 static void note_disk(struct change *change);
+static void add_ask_setup(struct change *change, const struct record_user *planned,
+                          const struct order_user *asked);
 static void add_done_setup(void *data, const struct setup_reply *reply);
 static int add_make_ready(struct change *change);
 static void add_take_back(struct change *change);
@@ -56,6 +58,7 @@ static void add_failed(struct change *change);
 static void add_imported(void *data, const struct err *err);
 static int set_apply(struct user *user, const struct user_limits *limits, struct err *err);
 static void set_record(struct change *change, const struct err *failure);
+static void set_ask_key(struct change *change, const struct order_user *asked);
 static void set_done_key(void *data, const struct setup_reply *reply);
 static void answer_user(struct change *change);
 
@@ -111,20 +114,26 @@ int change_order_add(struct request *request, struct user *admin, struct err *er
     };
     user_fill(change->user, &planned);
     note_disk(change);
+    add_ask_setup(change, &planned, asked);
+    request_park(request);
+    return REQUEST_PENDING;
+}
+
+static void add_ask_setup(struct change *change, const struct record_user *planned,
+                          const struct order_user *asked)
+{
     struct setup setup = {
         .version = SETUP_VERSION,
         .type = SETUP_USER_ADD,
-        .block_first = slot_block(planned.slot),
+        .block_first = slot_block(planned->slot),
         .block_count = BLOCK_COUNT,
-        .keeper_id = slot_keeper(planned.slot),
+        .keeper_id = slot_keeper(planned->slot),
         .key_size = asked->key_size,
-        .disk_bytes = limits.disk_bytes,
-        .inodes = limits.inodes,
+        .disk_bytes = planned->limits.disk_bytes,
+        .inodes = planned->limits.inodes,
     };
-    memcpy(setup.name, request->order.name, sizeof(setup.name));
-    setup_ask(monitor, &setup, asked->key, add_done_setup, change);
-    request_park(request);
-    return REQUEST_PENDING;
+    memcpy(setup.name, change->request->order.name, sizeof(setup.name));
+    setup_ask(change->monitor, &setup, asked->key, add_done_setup, change);
 }
 
 /* Safe for an admin: as the addition; no id and no disk can be changed by it. */
@@ -185,15 +194,20 @@ int change_order_set(struct request *request, struct user *admin, struct err *er
         answer_user(change);
         return REQUEST_PENDING;
     }
+    set_ask_key(change, asked);
+    return REQUEST_PENDING;
+}
+
+static void set_ask_key(struct change *change, const struct order_user *asked)
+{
     struct setup setup = {
         .version = SETUP_VERSION,
         .type = SETUP_USER_KEY,
-        .uid = user->uid,
+        .uid = change->user->uid,
         .key_size = asked->key_size,
     };
-    memcpy(setup.name, user->name, sizeof(setup.name));
-    setup_ask(monitor, &setup, asked->key, set_done_key, change);
-    return REQUEST_PENDING;
+    memcpy(setup.name, change->user->name, sizeof(setup.name));
+    setup_ask(change->monitor, &setup, asked->key, set_done_key, change);
 }
 
 void changes_replay(struct monitor *monitor, const struct record *record)
