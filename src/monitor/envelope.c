@@ -21,6 +21,8 @@ static int check_memory(const struct host_room *room, const struct user_limits *
                         struct err *err);
 static int check_counts(const struct host_room *room, const struct user_limits *limits,
                         struct err *err);
+static int check_connections(const struct host_room *room, const struct user_limits *limits,
+                             struct err *err);
 static int check_disk(const struct host_room *room, const struct user_limits *limits,
                       struct err *err);
 
@@ -30,6 +32,7 @@ int host_room_read(int disk, int proc, struct host_room *ret_room)
     struct statvfs fs;
     uint64_t pid_max = 0;
     uint64_t threads_max = 0;
+    uint64_t connections = 0;
 
     if (sysinfo(&info) < 0 || fstatvfs(disk, &fs) < 0)
         return -errno;
@@ -38,11 +41,16 @@ int host_room_read(int disk, int proc, struct host_room *ret_room)
         rc = path_read_u64(proc, "sys/kernel/threads-max", &threads_max);
     if (rc < 0)
         return rc;
+    /* Before anything is tracked there is no table. */
+    rc = path_read_u64(proc, "sys/net/netfilter/nf_conntrack_max", &connections);
+    if (rc < 0 && rc != -ENOENT)
+        return rc;
     *ret_room = (struct host_room){
         .memory_bytes = (uint64_t)info.totalram * info.mem_unit,
         .disk_free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize,
         .pids = (uint32_t)least_of(pid_max, threads_max),
         .cpu_milli = (uint32_t)get_nprocs() * 1000U,
+        .connections = connections,
     };
     return 0;
 }
@@ -95,6 +103,8 @@ int envelope_decide(const struct host_room *room, uint32_t fields, const struct 
     int rc = check_memory(room, &limits, err);
     if (rc == 0)
         rc = check_counts(room, &limits, err);
+    if (rc == 0 && fields & USER_CONNECTIONS)
+        rc = check_connections(room, &limits, err);
     if (rc == 0 && now == NULL)
         rc = check_disk(room, &limits, err);
     if (rc == 0)
@@ -115,6 +125,9 @@ static void fill_defaults(const struct host_room *room, struct user_limits *limi
     limits->pids = DEFAULT_PIDS;
     limits->net_packets_per_s = DEFAULT_NET_PACKETS;
     limits->net_connections = DEFAULT_NET_CONNECTIONS;
+    if (room->connections / DEFAULT_NET_CONNECTIONS_PART < DEFAULT_NET_CONNECTIONS &&
+        room->connections != 0)
+        limits->net_connections = (uint32_t)(room->connections / DEFAULT_NET_CONNECTIONS_PART);
     limits->disk_bytes = least_of(DEFAULT_DISK_MAX, room->disk_free_bytes / DEFAULT_DISK_PART);
 }
 
@@ -169,6 +182,20 @@ static int check_counts(const struct host_room *room, const struct user_limits *
         return err_set(err, OUTCOME_OVER_LIMIT,
                        "cpus %" PRIu32 ".%03" PRIu32 " does not fit: this host has %" PRIu32,
                        limits->cpu_milli / 1000, limits->cpu_milli % 1000, room->cpu_milli / 1000);
+    return 0;
+}
+
+static int check_connections(const struct host_room *room, const struct user_limits *limits,
+                             struct err *err)
+{
+    uint64_t most = room->connections / NET_CONNECTIONS_PART;
+
+    if (room->connections != 0 && limits->net_connections > most)
+        return err_set(err, OUTCOME_OVER_LIMIT,
+                       "connections %" PRIu32 " does not fit: this host keeps track of %" PRIu64
+                       " (net.netfilter.nf_conntrack_max), one user gets at most half of them, "
+                       "%" PRIu64,
+                       limits->net_connections, room->connections, most);
     return 0;
 }
 

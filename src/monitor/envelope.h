@@ -15,6 +15,7 @@
  * memory_promised_bytes: sum of memory-min of all other users
  * disk_free_bytes:       free on the file system of the volumes
  * disk_name:             where that is, for sentences
+ * connections:           that the kernel keeps track of, of everybody; 0: it says nothing of it
  */
 struct host_room {
     uint64_t memory_bytes;
@@ -22,6 +23,7 @@ struct host_room {
     uint64_t disk_free_bytes;
     uint32_t pids;
     uint32_t cpu_milli;
+    uint64_t connections;
     const char *disk_name;
 };
 

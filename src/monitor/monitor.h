@@ -44,6 +44,7 @@ struct monitor {
     struct network network;
     struct addresses addresses;
     struct grants grants;
+    struct loop_timer names_timer; /* users whose names changed in this turn of the loop */
     uint32_t cpu_rest_milli; /* what the host's reserve leaves: no group below may have more (v1) */
     gid_t admin_gid;
     pid_t croftd_pid;

@@ -21,6 +21,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -38,6 +39,7 @@
 #define MEMORY_SIZE "256m"
 
 static int open_memory(int run);
+static void on_changed(void *data);
 static void add_hosts(const struct instance *instance, struct lines *lines);
 static void add_name(const struct instance *named, const char *alias, struct lines *lines);
 static void add_granted(const struct instance *granted, void *data);
@@ -54,6 +56,7 @@ int names_open(struct monitor *monitor)
 {
     struct dirent *entry;
 
+    monitor->names_timer = (struct loop_timer){.on_due = on_changed, .data = monitor};
     monitor->dirs.names = open_memory(monitor->dirs.run);
     if (monitor->dirs.names < 0)
         return monitor->dirs.names;
@@ -135,6 +138,18 @@ void names_remove(struct instance *instance)
 
 void names_changed(struct user *user)
 {
+    struct monitor *monitor = user->monitor;
+
+    user->names_changed = true;
+    if (!monitor->names_timer.armed)
+        loop_arm(monitor->loop, &monitor->names_timer, clock_boot_ns());
+}
+
+void names_settle(struct user *user)
+{
+    if (!user->names_changed)
+        return;
+    user->names_changed = false;
     for (const struct instance *instance = user->instances; instance != NULL;
          instance = instance->next) {
         auto_lines lines = {.text = NULL};
@@ -157,6 +172,20 @@ void names_resolvers_changed(struct monitor *monitor)
             rewrite(instance, RESOLV, &lines);
         }
     }
+}
+
+/* One user in a turn: others have orders meanwhile. */
+static void on_changed(void *data)
+{
+    struct monitor *monitor = data;
+    struct user *user = monitor->users.first;
+
+    while (user != NULL && !user->names_changed)
+        user = user->next;
+    if (user == NULL)
+        return;
+    names_settle(user);
+    loop_arm(monitor->loop, &monitor->names_timer, clock_boot_ns());
 }
 
 static void add_hosts(const struct instance *instance, struct lines *lines)

@@ -29,8 +29,12 @@ nodiscard int names_make(struct instance *instance, int *ret_hosts, int *ret_res
 /** names_remove() - of an instance that ended */
 void names_remove(struct instance *instance);
 
-/** names_changed() - rewrites, in place, the hosts of every running machine of @user */
+/** names_changed() - what the machines of @user are to know is not what it was: in the next turn of
+ * the loop the hosts of each that runs are rewritten, in place, however often that was said */
 void names_changed(struct user *user);
+
+/** names_settle() - rewrites them now, if they changed: an answer says that a name is known */
+void names_settle(struct user *user);
 
 /** names_resolvers_changed() - rewrites, in place, the resolv.conf of everything that runs */
 void names_resolvers_changed(struct monitor *monitor);

@@ -72,6 +72,7 @@ void granted_answer(struct granted *granted)
 
     loop_disarm(granted->monitor->loop, &granted->timer);
     granted->waiting = NULL;
+    names_settle(granted->grantee);
     granted_view(granted, &reply.view);
     request_finish_with(request, NULL, &reply, sizeof(reply), NULL, 0);
 }

@@ -103,6 +103,7 @@ void user_drop(struct user *user)
     if (volume_release(user) < 0)
         log_line(LOG_LEVEL_WARNING, "the disk of %s stays mounted", user->name);
     chain_close(&user->chain);
+    allowance_free(user);
     struct user **place = &monitor->users.first;
     while (*place != user)
         place = &(*place)->next;

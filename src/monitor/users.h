@@ -51,6 +51,7 @@ struct user {
     struct volume volume;
     struct diskuse disk;
     bool has_groups;
+    bool names_changed; /* see names.c */
     struct instance *instances;
     struct image *images;
     struct import *imports;

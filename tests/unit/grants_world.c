@@ -59,7 +59,13 @@ struct user *users_by_name(const struct monitor *monitor, const char *name)
 
 void names_changed(struct user *user)
 {
-    world.names_changed[user - world.users]++;
+    user->names_changed = true;
+}
+
+void names_settle(struct user *user)
+{
+    world.names_written[user - world.users] += user->names_changed;
+    user->names_changed = false;
 }
 
 /* -- records ---------------------------------------------------------------------------------- */

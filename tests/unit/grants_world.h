@@ -69,7 +69,7 @@ struct world {
     struct world_answer answer; /* the last one */
     size_t answers;
     size_t resyncs;
-    size_t names_changed[WORLD_USERS];
+    size_t names_written[WORLD_USERS];
 };
 
 extern struct world world;

@@ -74,6 +74,7 @@ static void stop(void)
     fd_close(&monitor.addresses.fd);
     fd_close(&monitor.dirs.run);
     fd_close(&monitor.dirs.names);
+    loop_disarm(monitor.loop, &monitor.names_timer);
     loop_free(monitor.loop);
 }
 
@@ -242,12 +243,14 @@ static void names_are_hers_and_current(void **state)
         close(resolv);
     }
     names_changed(alice);
+    names_settle(alice);
     hosts_of(db, text, sizeof(text));
     assert_non_null(strstr(text, "100.96.0.3 web.alice\n"));
     assert_non_null(strstr(text, "fd12:3456:789a::3 web.alice\n"));
     assert_non_null(strstr(text, "100.96.0.2 db.alice db\n"));
     web->link.linked = false;
     names_changed(alice);
+    names_settle(alice);
     hosts_of(db, text, sizeof(text));
     assert_null(strstr(text, "web"));
     names_remove(db);
