@@ -42,16 +42,17 @@
 #define IMAGE_PROGRESS_MS        200U
 
 /* The network of machines. A /16: a slot for each start of a machine within a boot. */
-#define NETWORK_IPV4                 0x64600000U /* 100.96.0.0: carrier-grade NAT, on no host's LAN */
-#define NETWORK_MTU                  1500U
-#define NETWORK_SERVICES_MAX         16U     /* resolvers and apt proxies of the host */
-#define DEFAULT_NET_PACKETS          200000U /* a user's packets in a second, each way */
-#define DEFAULT_NET_CONNECTIONS      8192U /* a user's entries in connection tracking, or a part: */
-#define DEFAULT_NET_CONNECTIONS_PART 8U    /* of what the host's table holds, if that is less */
-#define NET_CONNECTIONS_PART         2U    /* no user gets more of that table */
-#define NET_PACKETS_MIN              100U
-#define NET_CONNECTIONS_MIN          16U
-#define NET_BYTES_MIN                (16ULL * KIB)
+#define NETWORK_IPV4            0x64600000U /* 100.96.0.0: carrier-grade NAT, on no host's LAN */
+#define NETWORK_MTU             1500U
+#define NETWORK_SERVICES_MAX    16U     /* resolvers and apt proxies of the host */
+#define DEFAULT_NET_PACKETS     200000U /* a user's packets in a second, each way */
+#define DEFAULT_NET_CONNECTIONS 8192U   /* a user's entries in connection tracking */
+#define NET_PACKETS_MIN         100U
+#define NET_CONNECTIONS_MIN     16U
+#define NET_BYTES_MIN           (16ULL * KIB)
+/* Of what the host's table of connections holds: the default if it is less; no user gets more. */
+#define DEFAULT_NET_CONNECTIONS_PART 8U
+#define NET_CONNECTIONS_PART         2U
 /* A start that gets no link within this time has failed: croft-net is away, or hangs. */
 #define LINK_TIMEOUT_MS 10000U
 /* Names that one machine's /etc/hosts can hold: hers and those granted to her. */

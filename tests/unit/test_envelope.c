@@ -36,6 +36,29 @@ static void a_new_user_gets_the_defaults(void **state)
     assert_int_equal(limits.lan, 0);
 }
 
+static void connections_are_held_against_the_hosts_table(void **state)
+{
+    struct host_room small = host;
+    struct user_limits limits = {0};
+    struct err err;
+
+    (void)state;
+    small.connections = 4096;
+    assert_int_equal(envelope_decide(&small, 0, &limits, NULL, &limits, &err), 0);
+    assert_int_equal(limits.net_connections, 4096 / DEFAULT_NET_CONNECTIONS_PART);
+    const struct user_limits now = limits;
+    limits.net_connections = 2048;
+    assert_int_equal(envelope_decide(&small, USER_CONNECTIONS, &limits, &now, &limits, &err), 0);
+    limits.net_connections = 2049;
+    assert_int_equal(envelope_decide(&small, USER_CONNECTIONS, &limits, &now, &limits, &err),
+                     OUTCOME_OVER_LIMIT);
+    assert_non_null(strstr(err.text, "nf_conntrack_max"));
+    /* what she has already holds nothing else up */
+    limits = now;
+    limits.net_connections = 9999;
+    assert_int_equal(envelope_decide(&small, USER_LAN, &limits, &limits, &limits, &err), 0);
+}
+
 static void each_limit_of_the_network_is_set_alone(void **state)
 {
     const struct user_limits now = {.memory_bytes = GIB,
@@ -158,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_user_gets_the_defaults),
+        cmocka_unit_test(connections_are_held_against_the_hosts_table),
         cmocka_unit_test(each_limit_of_the_network_is_set_alone),
         cmocka_unit_test(a_small_host_gives_a_quarter),
         cmocka_unit_test(what_is_not_given_stays),
