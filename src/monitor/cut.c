@@ -57,6 +57,7 @@ static int record_end(struct granted *granted);
 static void stay(struct granted *granted);
 static void on_record_due(void *data);
 static void leave(struct granted *granted);
+static void close_again(const struct granted *granted);
 static void answer(struct request *waiting, const struct grant_view *view,
                    const struct err *failure);
 
@@ -211,12 +212,9 @@ static void advance(struct granted *granted)
 
 static void ask_to_close(struct granted *granted)
 {
-    struct instance *instance = granted_instance(granted);
-
     begin(granted);
     set_asked(granted, true);
-    if (instance != NULL)
-        instance->link.has_closed = true;
+    granted->closed_slot = granted->told;
     if (granted->waiting != NULL)
         loop_arm(granted->monitor->loop, &granted->timer,
                  clock_boot_ns() + CLOSE_WAIT_MS * NS_PER_MS);
@@ -452,9 +450,22 @@ static void leave(struct granted *granted)
 
     granted_view(granted, &view);
     granted->waiting = NULL;
+    close_again(granted);
     granted_free(granted);
     turn(monitor);
     answer(waiting, &view, NULL);
+}
+
+/*
+ * A packet that had passed just before it was closed is tracked after croft-net has looked. By now
+ * it is there to be found, and a new grant of the same, by which it could go on, comes after this.
+ */
+static void close_again(const struct granted *granted)
+{
+    const struct net_request gone = granted_request(granted, NET_GRANT_GONE, granted->closed_slot);
+
+    if (granted->closed_slot != 0)
+        network_tell(granted->monitor, &gone, -1, NULL, NULL);
 }
 
 static void answer(struct request *waiting, const struct grant_view *view,

@@ -98,11 +98,6 @@ void grants_replayed(struct monitor *monitor)
     struct granted *next;
 
     grants_clocks(monitor, &now);
-    /* What the last monitor closed in its slot, this one cannot know. */
-    for (struct user *user = monitor->users.first; user != NULL; user = user->next)
-        for (struct instance *instance = user->instances; instance != NULL;
-             instance = instance->next)
-            instance->link.has_closed = instance->link.linked;
     for (struct granted *granted = monitor->grants.first; granted != NULL; granted = next) {
         next = granted->next;
         if (granted->state == GRANTED_ENDING)

@@ -30,6 +30,7 @@ enum granted_state {
  * late:     the look was given up
  * asked:    ENDING: croft-net was asked to close it, and has not answered
  * closed:   ENDING: no packet passes any more; in_line: the sockets are cut when others are
+ * closed_slot: ENDING: where croft-net closed it
  * cutting:  ENDING: its sockets are being destroyed
  * unwritten: ENDING: all is done, but it could not be recorded
  * ender:    ENDING: whose turn it takes, and in whose list it stands
@@ -60,6 +61,7 @@ struct granted {
     bool in_line;
     bool cutting;
     bool unwritten;
+    uint32_t closed_slot;
     struct user *ender;
     struct granted *next_ending;
     struct granted *previous_ending;

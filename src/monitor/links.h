@@ -20,14 +20,12 @@ struct job_order;
  * netns:  from READY_NETNS until the link is there; -1: none
  * asked:  croft-net was asked for it, so there may be one
  * linked: it is there
- * has_closed: a port of it was granted and closed again, or nobody knows
  * timer:  of the wait for it; due_boot_ns: when that is over
  */
 struct link {
     int netns;
     bool asked;
     bool linked;
-    bool has_closed;
     struct loop_timer timer;
     uint64_t due_boot_ns;
 };

@@ -40,14 +40,6 @@ void granted_open(struct granted *granted)
         open_failed(granted, -EIO);
         return;
     }
-    /*
-     * A packet that had passed just before the same was closed is tracked after croft-net has
-     * looked: nothing of an ended grant goes on by a new one.
-     */
-    if (instance->link.has_closed) {
-        const struct net_request gone = granted_request(granted, NET_GRANT_GONE, instance->slot);
-        network_tell(monitor, &gone, -1, NULL, NULL);
-    }
     tell(granted, instance);
     look(granted, instance);
     loop_arm(monitor->loop, &granted->timer, clock_boot_ns() + LOOK_WAIT_MS * NS_PER_MS);

@@ -175,6 +175,7 @@ int network_ask(struct monitor *monitor, const struct net_request *request, int 
         return -ENOTCONN;
     if (world.net_count == WORLD_MANY)
         return -ENOBUFS;
+    world.gone_count += request->type == NET_GRANT_GONE;
     world.net[world.net_count++] =
         (struct world_net){.request = *request, .done = done, .data = data};
     return 0;

@@ -64,6 +64,7 @@ struct world {
     size_t syncs; /* records that somebody waited for */
     struct world_net net[WORLD_MANY];
     size_t net_count;
+    size_t gone_count; /* how often croft-net was asked to close */
     struct world_job jobs[WORLD_MANY];
     size_t job_count;
     struct world_answer answer; /* the last one */
