@@ -113,13 +113,14 @@ def machines(alice, bob):
     ok("rm", "--force", "home", user=bob)
 
 
-@pytest.fixture(scope="module")
+# Anew for each test: a stop of Croft and a start gives a machine another network namespace.
+@pytest.fixture
 def db(alice, machines):
     with Inside(alice, "db") as inside:
         yield inside
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def home(bob, machines):
     with Inside(bob, "home") as inside:
         yield inside
