@@ -403,9 +403,9 @@ def test_a_lost_table_is_back_within_a_second(alice, bob, db, web, home, how):
     stop = threading.Event()
     # croft-super waits longer for one that ended again within a second.
     while True:
-        pid = harness.daemon_pid("croft-net")
+        pid = daemon_pid("croft-net")
         time.sleep(1.2)
-        if harness.daemon_pid("croft-net") == pid:
+        if daemon_pid("croft-net") == pid:
             break
 
     def try_on():
