@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "monitor/allowance.h"
 #include "monitor/names.h"
 
 struct world world;
@@ -386,6 +387,7 @@ void world_end(void)
     for (uint32_t i = 0; i < WORLD_USERS; i++) {
         grants_user_dropped(&world.users[i]);
         asks_user_gone(&world.users[i]);
+        allowance_free(&world.users[i]);
         while (world.users[i].instances != NULL) {
             struct instance *instance = world.users[i].instances;
             world.users[i].instances = instance->next;
@@ -411,6 +413,10 @@ void world_restart(uint8_t boot)
     while (grants->first != NULL) {
         mem_cleanup(&grants->first->waiting); /* no test has two */
         granted_free(grants->first);
+    }
+    for (uint32_t i = 0; i < WORLD_USERS; i++) {
+        allowance_free(&world.users[i]);
+        world.users[i].allowance = (struct allowance){0};
     }
     grants->replaying = true;
     while (grants->asks != NULL)
