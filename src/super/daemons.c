@@ -21,6 +21,9 @@
 #define RETRY_FIRST_MS 100U
 #define RETRY_LAST_MS  5000U
 #define STABLE_NS      NS_PER_S /* who lives longer than this starts with a clean sheet */
+/* They need milliseconds; twice this and the end of the machines are less than `croft host stop`
+ * waits. */
+#define END_MS 12000U
 
 /*
  * event: what brings the monitor its end of the daemon's channel; 0: the daemon is the monitor.
@@ -40,6 +43,8 @@ static const struct program {
 
 static void daemon_start(void *data);
 static bool net_tidy(struct super *super);
+static void set_deadline(struct super *super);
+static void on_deadline(void *data);
 static void run(struct super *super, enum daemon_id id, int program, const char *argument,
                 int channel);
 static int monitor_listen(struct super *super, int *channel);
@@ -54,6 +59,7 @@ static enum daemon_id id_of(const struct daemon *daemon)
 
 void daemons_start(struct super *super)
 {
+    super->deadline = (struct loop_timer){.on_due = on_deadline, .data = super};
     for (size_t i = 0; i < DAEMON_COUNT; i++) {
         struct daemon *daemon = &super->daemon[i];
         daemon->super = super;
@@ -81,6 +87,8 @@ void daemons_stop(struct super *super)
     bool running = false;
 
     super->ending = true;
+    if (!told)
+        set_deadline(super);
     /* The monitor last: who sees its channel closed does not end as one who was told to. */
     for (size_t i = DAEMON_COUNT; i-- > 0;) {
         loop_disarm(super->loop, &super->daemon[i].retry);
@@ -113,7 +121,28 @@ static bool net_tidy(struct super *super)
         log_line(LOG_LEVEL_ERROR, "cannot start %s: the host's network may not be as it was",
                  PROGRAMS[DAEMON_NET].path);
     net->pid = pid > 0 ? pid : 0;
+    set_deadline(super);
     return pid > 0;
+}
+
+static void set_deadline(struct super *super)
+{
+    loop_arm(super->loop, &super->deadline, clock_boot_ns() + END_MS * NS_PER_MS);
+}
+
+/* One that hangs, or was stopped by hand, keeps nobody: what it leaves the last croft-net takes
+ * away, and what that leaves the log tells of. */
+static void on_deadline(void *data)
+{
+    struct super *super = data;
+
+    for (size_t i = 0; i < DAEMON_COUNT; i++) {
+        if (super->daemon[i].pid == 0)
+            continue;
+        log_line(LOG_LEVEL_ERROR, "%s did not end in %u s and is killed%s", PROGRAMS[i].path,
+                 END_MS / 1000, super->tidied ? ": the host's network may not be as it was" : "");
+        kill(super->daemon[i].pid, SIGKILL);
+    }
 }
 
 int daemon_become(const struct super *super, enum daemon_id id)

@@ -35,6 +35,7 @@ struct daemon {
  * monitor_source: the spawn channel, our end
  * monitor_argument: passed on to the monitor; NULL but in the test build
  * tidied:    the last croft-net was started, which puts the host's network back
+ * deadline:  who runs still when it is due was told to end, and is killed
  */
 struct super {
     struct loop *loop;
@@ -48,6 +49,7 @@ struct super {
     const char *monitor_argument;
     bool ending;
     bool tidied;
+    struct loop_timer deadline;
 };
 
 /** daemons_start() - starts the monitor, then the others. Runs as: root */
@@ -56,7 +58,8 @@ void daemons_start(struct super *super);
 /** daemons_reaped() - Return: whether @pid was one of them; it is then started again */
 bool daemons_reaped(struct super *super, pid_t pid);
 
-/** daemons_stop() - ends them, and the loop when they are gone */
+/** daemons_stop() - ends them, the loop when they are gone; at the latest after END_MS twice: they
+ * and the last croft-net have so long before they are killed */
 void daemons_stop(struct super *super);
 
 /** daemon_become() - in a child: the uid, gid and capabilities of a daemon that is not root.

@@ -142,6 +142,26 @@ def test_stop_puts_the_network_back_without_croft_net():
                                               text=True, check=True).stdout
 
 
+def test_stop_ends_though_a_daemon_does_not():
+    """a croft-net that was stopped by a signal, and hears nothing: host stop ends it within its
+    time, says so in the log and puts the network back"""
+    path = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
+    ok("host", "stop", timeout=60)
+    before = path.read_text()
+    ok("host", "start", timeout=60)
+    until(lambda: path.read_text() == "1\n")
+    logged = (LOG / "croft.log").stat().st_size
+    stuck = daemon_pid("croft-net")
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        assert ok("host", "stop", timeout=60).seconds < 20
+    finally:
+        if stuck in processes():
+            os.kill(stuck, signal.SIGKILL)
+    assert ours() == [] and path.read_text() == before
+    assert "croft-net did not end" in (LOG / "croft.log").read_bytes()[logged:].decode()
+
+
 @pytest.mark.parametrize("paths", [("/run/systemd", "/run/dbus"), ("/dev/kvm",)],
                          ids=["systemd", "kvm"])
 def test_without(alice, paths):
