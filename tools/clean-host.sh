@@ -3,7 +3,7 @@
 # clean-host.sh - `make clean-host`: takes Croft off this host, whatever state it is in
 #
 # Users with their disks, machines, sshd of the demonstration, accounts and groups, mounts, loop
-# devices, control groups, files. Works by croft where it answers, and by hand for what is left.
+# devices, control groups, the network, settings of the kernel, files. Works by croft where it answers, and by hand for what is left.
 # Debian packages stay. Nothing is deleted while something of Croft is still mounted.
 set -eu
 
@@ -116,10 +116,24 @@ remove_accounts() {
         say "croft-user still has members ($members): the shared account and groups stay"
         return 0
     fi
-    ! getent passwd croft >/dev/null || userdel croft 2>/dev/null || true
+    for account in croft croft-net; do
+        ! getent passwd $account >/dev/null || userdel $account 2>/dev/null || true
+    done
     for group in croft-user croft-admin croft-net croft; do
         ! getent group $group >/dev/null || groupdel $group 2>/dev/null || true
     done
+}
+
+# The links, the table and whether the host forwards, where no super did it at its end. It wants a
+# socket for its channel, which a shell cannot make.
+tidy_network() {
+    [ -x $lib/croft-net ] && [ -d $run/net ] || return 0
+    /usr/bin/python3 -c 'import os, socket, sys
+channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+os.dup2(channel.fileno(), 3)
+os.set_inheritable(3, True)
+os.execv(sys.argv[1], ["croft-net", "tidy"])' $lib/croft-net ||
+        say "the network of the host is not as it was: nft list tables, ip link" >&2
 }
 
 restore_pid_max() {
@@ -153,6 +167,7 @@ remove_users
 end_demo_sshd
 end_programs
 end_instances
+tidy_network
 unmount_all
 remove_cgroups
 remove_accounts

@@ -18,7 +18,8 @@ from harness import CGROUP, CONF, ID_FIRST, ID_LAST, LIB, LOG, RUN, STATE, cgrou
 SHARED_DIRS = ("/home", "/var/mail", "/var/spool/mail", "/var/spool/cron/crontabs",
                "/var/spool/cron/atjobs", "/var/lib/systemd/linger", "/run/user",
                "/etc/ssh/sshd_config.d", "/run/netns", "/var/run/netns")
-SYSCTLS = ("kernel/pid_max", "net/ipv4/ip_forward", "kernel/core_pattern")
+SYSCTLS = ("kernel/pid_max", "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding",
+           "kernel/core_pattern")
 
 
 def mounts():
