@@ -40,6 +40,8 @@ void row_run(struct scene *scene, const struct row *row, struct trial *trial)
         row->perform(scene, trial);
     else if (trial->verdict == 0)
         perform_step(scene, trial);
+    if (trial->verdict == 0)
+        row_verdict(trial, VERDICT_INCONCLUSIVE, "came to no end");
     attack_end(&trial->live);
     demand_intact(scene, trial);
     if (row->clean)

@@ -96,6 +96,33 @@ static void every_row_can_be_run(void **state)
     }
 }
 
+static void come_to_nothing(struct scene *scene, struct trial *trial)
+{
+    (void)scene;
+    (void)trial;
+}
+
+static void be_blocked(struct scene *scene, struct trial *trial)
+{
+    (void)scene;
+    row_verdict(trial, VERDICT_BLOCKED, "refused");
+}
+
+static void a_row_that_says_nothing_is_inconclusive(void **state)
+{
+    static struct scene scene = {.aside = true};
+    const struct row silent = {.id = "X-00", .perform = come_to_nothing};
+    const struct row refused = {.id = "X-00", .perform = be_blocked};
+    struct trial trial;
+
+    (void)state;
+    row_run(&scene, &silent, &trial);
+    assert_int_equal(trial.verdict, VERDICT_INCONCLUSIVE);
+    assert_string_equal(trial.why, "came to no end");
+    row_run(&scene, &refused, &trial);
+    assert_int_equal(trial.verdict, VERDICT_BLOCKED);
+}
+
 static void a_failure_without_a_try_is_inconclusive(void **state)
 {
     struct trial trial = {.verdict = 0};
@@ -256,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_fact_travels_as_a_line),
         cmocka_unit_test(what_is_no_fact_is_refused),
         cmocka_unit_test(every_row_can_be_run),
+        cmocka_unit_test(a_row_that_says_nothing_is_inconclusive),
         cmocka_unit_test(a_failure_without_a_try_is_inconclusive),
         cmocka_unit_test(a_secret_that_came_back_leaked),
         cmocka_unit_test(the_control_is_said_in_words),
