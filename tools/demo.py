@@ -196,8 +196,8 @@ def end_old_grants():
             croft("alice", "revoke", str(grant["id"]))
 
 
-KNOCK = ("echo ready; until (exec 3<>/dev/tcp/{0}/{1}) 2>/dev/null; do :; done; "
-         "date +%s%N")
+KNOCK = ("echo ready; timeout 20 bash -c "
+         "'until (exec 3<>/dev/tcp/{0}/{1}) 2>/dev/null; do :; done' && date +%s%N")
 
 
 def grant():
@@ -207,10 +207,14 @@ def grant():
     with subprocess.Popen(said_by("bob", "exec", "home", "--", "/bin/bash", "-c",
                                   KNOCK.format(v4, PORT)), stdout=subprocess.PIPE,
                           text=True) as knock:
-        knock.stdout.readline()
+        if not knock.stdout.readline():
+            raise Failed("bob's machine does not knock")
         begin = time.time_ns()
         croft("alice", "grant", "bob", "port", f"db:{PORT}", "--for", "8h")
-        opened = int(knock.stdout.readline()) - begin
+        opened = knock.stdout.readline()
+        if not opened:
+            raise Failed("bob's connection does not go through within 20 s of the grant")
+        opened = int(opened) - begin
     version = inside("bob", "home", f"{PSQL} -h db.alice -c 'show server_version'").stdout
     return opened / 1e6, version.split()[0]
 
