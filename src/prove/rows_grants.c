@@ -19,10 +19,8 @@
 #define ASK_MS        5000U
 #define CUT_US        60000 /* what is in her server's buffers has been read by then */
 #define WATCH_US      250000
-#define FLOWS         400U
-#define FLOWS_TEXT    "400"
+#define FAMILIES      2
 #define IDLE_US       1300000
-#define FLOOD_LIMIT   8U
 #define SECOND        "second"
 #define SECOND_PORT   7000U
 #define SPARE_PORT    6000U
@@ -302,72 +300,110 @@ static bool give_limited(struct scene *scene, struct trial *trial, const char *c
     return false;
 }
 
-/* So many flows at once, from the attacker's machine or (control) from her own. */
-static bool flows(const struct party *from, struct fact *ret_fact, struct attack *live)
-{
-    char target[96], why[TRIAL_WHY_SIZE];
-    const char *argv[] = {target, FLOWS_TEXT};
+/*
+ * What a flood may come to. limit: connections at one time; together: over both families, as they
+ * are of one user; else over each, as the grant's are
+ */
+struct flood {
+    const char *connections;
+    unsigned limit;
+    bool together;
+    const char *whose;
+};
 
-    return str_format(target, sizeof(target), "%s %u", granting.victim.ipv4, granting.port) == 0 &&
-           attack_inside(from, "N-16", 2, argv, live, ret_fact, why, sizeof(why)) == 0;
+/* Flows at once, from the attacker's machine or (control) from her own: over IPv4 so few that IPv6
+ * still gets some. ret_taken: by family, of how many she was heard. */
+static bool flows(const struct party *from, struct attack live[FAMILIES],
+                  uint64_t ret_taken[FAMILIES])
+{
+    const char *const addresses[FAMILIES] = {granting.victim.ipv4, granting.victim.ipv6};
+    const char *const counts[FAMILIES] = {addresses[1][0] ? "100" : "400", "400"};
+    char target[96], why[TRIAL_WHY_SIZE];
+    struct fact fact;
+
+    for (size_t i = 0; i < FAMILIES; i++) {
+        const char *argv[] = {target, counts[i]};
+
+        ret_taken[i] = 0;
+        if (!addresses[i][0])
+            continue;
+        if (str_format(target, sizeof(target), "%s %u", addresses[i], granting.port) < 0 ||
+            attack_inside(from, "N-16", 2, argv, &live[i], &fact, why, sizeof(why)) < 0)
+            return false;
+        ret_taken[i] = fact.number[0];
+    }
+    return true;
 }
 
-static void judge_flows(struct scene *scene, struct trial *trial, unsigned limit, const char *whose)
+static void flows_end(struct attack live[FAMILIES])
+{
+    for (size_t i = 0; i < FAMILIES; i++)
+        attack_end(&live[i]);
+}
+
+static void judge_flows(struct scene *scene, struct trial *trial, const struct flood *flood,
+                        const uint64_t taken[FAMILIES])
 {
     struct canary_answer said = {0};
-    uint64_t taken = trial->attack.number[0];
+    const uint64_t most = taken[0] > taken[1] ? taken[0] : taken[1];
 
     if (canary_question(&scene->victim_canary, CANARY_FORK, ASK_MS, &said) < 0 || said.error)
         row_verdict(trial, VERDICT_LEAKED, "the victim cannot fork meanwhile");
-    else if (taken > limit)
-        row_verdict(trial, VERDICT_LEAKED, "%ju connections of %s, limit %u", (uintmax_t)taken,
-                    whose, limit);
-    else if (taken == 0)
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "not one of %u was taken", FLOWS);
+    else if ((flood->together ? taken[0] + taken[1] : most) > flood->limit)
+        row_verdict(trial, VERDICT_LEAKED,
+                    "%ju connections over IPv4 and %ju over IPv6, limit %u of %s",
+                    (uintmax_t)taken[0], (uintmax_t)taken[1], flood->limit, flood->whose);
+    else if (taken[0] == 0 || (granting.victim.ipv6[0] && taken[1] == 0))
+        row_verdict(trial, VERDICT_INCONCLUSIVE, "%ju were taken over IPv4, %ju over IPv6",
+                    (uintmax_t)taken[0], (uintmax_t)taken[1]);
     else
         row_verdict(trial, VERDICT_CONTAINED,
-                    "%ju of %u at once, limit %u of %s; she forks in %ju "
-                    "us",
-                    (uintmax_t)taken, FLOWS, limit, whose, (uintmax_t)said.number);
+                    "%ju at once over IPv4 and %ju over IPv6, limit %u of %s; she forks in %ju us",
+                    (uintmax_t)taken[0], (uintmax_t)taken[1], flood->limit, flood->whose,
+                    (uintmax_t)said.number);
 }
 
-static void perform_flood(struct scene *scene, struct trial *trial, const char *connections,
-                          const char *rate, unsigned limit, const char *whose)
+static void perform_flood(struct scene *scene, struct trial *trial, const struct flood *flood)
 {
+    struct attack live[FAMILIES] = {{.child = CHILD_NONE}, {.child = CHILD_NONE}};
+    uint64_t taken[FAMILIES];
+
     if (!granting_look(scene, trial))
         return;
-    if (!flows(&scene->victim, &trial->control, &trial->live) ||
-        trial->control.number[0] <= PROVE_CONNECTIONS) {
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "her own machine was answered %ju times",
-                    (uintmax_t)trial->control.number[0]);
+    bool began = flows(&scene->victim, live, taken);
+    flows_end(live);
+    if (!began || taken[0] + taken[1] <= PROVE_CONNECTIONS) {
+        row_verdict(trial, VERDICT_INCONCLUSIVE, "her own machine was not answered so often");
         return;
     }
-    row_control(trial, "%ju of %u of her own were answered", (uintmax_t)trial->control.number[0],
-                FLOWS);
-    attack_end(&trial->live);
-    if (!give_limited(scene, trial, connections, rate))
+    row_control(trial, "%ju over IPv4 and %ju over IPv6 of her own were answered",
+                (uintmax_t)taken[0], (uintmax_t)taken[1]);
+    if (!give_limited(scene, trial, flood->connections, "100000/s"))
         return;
     /* What counts the grant's may have been cleared away while there was nothing to count. */
-    if (limit == FLOOD_LIMIT)
+    if (!flood->together)
         (void)usleep(IDLE_US);
-    trial->attack = trial->control;
-    if (scene->unwalled || flows(&scene->attacker, &trial->attack, &trial->live))
-        judge_flows(scene, trial, limit, whose);
+    if (scene->unwalled || flows(&scene->attacker, live, taken))
+        judge_flows(scene, trial, flood, taken);
     else
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the flood did not begin");
-    attack_end(&trial->live);
+    flows_end(live);
     (void)granting_take_back(scene, scene->attacker.name, scene->victim.machine, granting.port,
                              false);
 }
 
 static void perform_tracking(struct scene *scene, struct trial *trial)
 {
-    perform_flood(scene, trial, "4000", "100000/s", PROVE_CONNECTIONS, "his own");
+    const struct flood flood = {"4000", PROVE_CONNECTIONS, true, "his own"};
+
+    perform_flood(scene, trial, &flood);
 }
 
 static void perform_storm(struct scene *scene, struct trial *trial)
 {
-    perform_flood(scene, trial, "8", "100000/s", FLOOD_LIMIT, "the grant");
+    const struct flood flood = {"8", 8, false, "the grant"};
+
+    perform_flood(scene, trial, &flood);
 }
 
 const struct row rows_grants[] = {
