@@ -32,7 +32,6 @@
 #define PLAY_DIR     "/croft-prove-mount"
 #define MIB_BYTES    (1024UL * 1024UL)
 #define GROUPS_MAX   64
-#define WALKS        20000
 #define HUNT_MIB_MAX 96
 #define SECRET_BYTES 64
 
@@ -147,12 +146,14 @@ static void swap_for(const char *one, const char *other, uint64_t ms, pid_t pare
     _exit(0);
 }
 
-/* Walks by names, as a careless daemon would, until the race is won. */
-static void walk_carelessly(struct fact *fact, const char *dir)
+/* Walks by names, as a careless daemon would, until the race is won: on a busy machine, or on one
+ * CPU, that takes its time. */
+static void walk_carelessly(struct fact *fact, const char *dir, uint64_t ms)
 {
+    const uint64_t end = clock_boot_ns() + ms * NS_PER_MS;
     char path[512];
 
-    for (int i = 0; i < WALKS && fact->number[0] == 0; i++) {
+    while (clock_boot_ns() < end && fact->number[0] == 0) {
         char bytes[SECRET_BYTES + 1] = "";
         struct stat meta;
 
@@ -165,9 +166,11 @@ static void walk_carelessly(struct fact *fact, const char *dir)
     }
 }
 
+static pid_t swapper; /* ends with the step */
+
 /*
  * argv: "own" to walk as well (control), a directory to play in, where a link leads, milliseconds.
- * A directory and a link change places all the time. number[0]: walks that were led astray.
+ * A directory and a link change places for so long. number[0]: walks that were led astray.
  */
 static void act_swap(struct step_run *run)
 {
@@ -184,12 +187,12 @@ static void act_swap(struct step_run *run)
         run->fact.error = errno;
         return;
     }
-    pid_t child = fork();
-    if (child == 0)
+    swapper = fork();
+    if (swapper == 0)
         swap_for(dir, link, step_number(run, 3), parent);
-    run->fact.number[2] = child > 0;
+    run->fact.number[2] = swapper > 0;
     if (is_own(run))
-        walk_carelessly(&run->fact, dir);
+        walk_carelessly(&run->fact, dir, step_number(run, 3));
 }
 
 static void undo_swap(struct step_run *run)
@@ -197,7 +200,8 @@ static void undo_swap(struct step_run *run)
     static const char *const names[] = {"dir", "link"};
     char path[256];
 
-    (void)waitpid(-1, NULL, 0);
+    if (swapper > 0 && kill(swapper, SIGKILL) == 0)
+        (void)waitpid(swapper, NULL, 0);
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_format(path, sizeof(path), "%s/%s", step_arg(run, 1), names[i]) == 0 &&
             unlink(path) < 0)

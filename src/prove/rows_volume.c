@@ -18,7 +18,7 @@
 #include "linux/path.h"
 #include "prove/trap.h"
 
-#define SWAP_MS    900U
+#define SWAP_MS    15000U /* at most: it ends with the race, or with the commands */
 #define RACED      150
 #define WORKDIRS   12
 #define MARK_BYTES "4000000"
