@@ -67,7 +67,7 @@ static void count_group(const char *name, void *data)
     (*(size_t *)data)++;
 }
 
-struct census census_take(const struct scene *scene)
+static struct census census_take(const struct scene *scene)
 {
     struct census census = {.mounts = lines_of("/proc/self/mountinfo"), .loops = bound_loops()};
     char group[64];
@@ -83,7 +83,8 @@ struct census census_take(const struct scene *scene)
     return census;
 }
 
-const char *census_more(const struct census *before, const struct census *after)
+/* Return: what there is more of; NULL nothing */
+static const char *census_more(const struct census *before, const struct census *after)
 {
     if (after->mounts > before->mounts)
         return "mounts";
@@ -98,6 +99,29 @@ const char *census_more(const struct census *before, const struct census *after)
     if (after->links > before->links)
         return "network links";
     return NULL;
+}
+
+bool census_control(struct scene *scene, struct trial *trial, struct census *ret_before)
+{
+    const struct census before = census_take(scene);
+    const char *none[] = {NULL};
+    char why[TRIAL_WHY_SIZE];
+
+    if (attack_inside(&scene->attacker, "stand", 0, none, &trial->live, &trial->attack, why,
+                      sizeof(why)) < 0) {
+        row_verdict(trial, VERDICT_INCONCLUSIVE, "control: %.150s", why);
+        return false;
+    }
+    const struct census standing = census_take(scene);
+    if (!census_more(&before, &standing)) {
+        row_verdict(trial, VERDICT_INCONCLUSIVE, "the census does not notice a process");
+        return false;
+    }
+    row_control(trial, "the census noticed a process left behind");
+    if (!scene->unwalled)
+        attack_end(&trial->live);
+    *ret_before = before;
+    return true;
 }
 
 const char *census_settled(const struct scene *scene, const struct census *before)

@@ -4,7 +4,7 @@
 #define CROFT_PROVE_CENSUS_H
 
 #include "base/attrs.h"
-#include "prove/scene.h"
+#include "prove/row.h"
 
 struct census {
     size_t mounts;
@@ -15,11 +15,14 @@ struct census {
     size_t links;
 };
 
-/** census_take() - counts. Whatever other users do meanwhile may add to the host's own numbers. */
-struct census census_take(const struct scene *scene);
-
-/** census_more() - Return: what there is more of; NULL nothing */
-const char *census_more(const struct census *before, const struct census *after);
+/**
+ * census_control() - counts, and shows that a process left behind would be noticed
+ *
+ * Whatever other users do meanwhile may add to the host's own numbers. Without walls that process
+ * stays until the row ends.
+ * Return: true; false with the verdict set
+ */
+nodiscard bool census_control(struct scene *scene, struct trial *trial, struct census *ret_before);
 
 /** census_settled() - waits until nothing is left over. Return: what still is; NULL nothing */
 const char *census_settled(const struct scene *scene, const struct census *before);

@@ -194,8 +194,9 @@ static void perform_descriptors(struct scene *scene, struct trial *trial)
     else if (now > before)
         row_verdict(trial, VERDICT_LEAKED, "%zu descriptors stayed in the monitor", now - before);
     else
-        row_verdict(trial, VERDICT_BLOCKED, "%ju of 9 kinds refused, 253 at once too, none stayed",
-                    (uintmax_t)trial->attack.number[1]);
+        row_verdict(trial, VERDICT_BLOCKED,
+                    "%ju tries with %zu wrong kinds refused, 253 at once too, none stayed",
+                    (uintmax_t)trial->attack.number[1], ARRAY_LEN(wrong));
 }
 
 /* -- D-09 slow clients --------------------------------------------------------------------------

@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -195,22 +194,12 @@ static void perform_dev(struct scene *scene, struct trial *trial)
                     ARRAY_LEN(turns));
 }
 
-static uint64_t host_free_mib(void)
-{
-    auto_close dir = path_root(CROFT_STATE_DIR, O_RDONLY | O_DIRECTORY);
-    struct statvfs room;
-
-    if (dir < 0 || fstatvfs(dir, &room) < 0)
-        return 0;
-    return room.f_bavail * room.f_frsize / (1024 * 1024);
-}
-
 static bool prepare_quota(struct scene *scene, struct trial *trial)
 {
     row_both(trial, "%u", PROVE_DISK_MIB + BEYOND_MIB);
     row_arg(trial, "/");
     row_control_arg(trial, "%s", scene->scratch);
-    trial->before[0] = host_free_mib();
+    trial->before[0] = scene_free_mib();
     return true;
 }
 
@@ -223,7 +212,7 @@ static bool control_quota(const struct scene *scene, const struct trial *trial)
 /* What the file is called and whose it is said to be must not matter: the file system is hers. */
 static void judge_quota(struct scene *scene, struct trial *trial)
 {
-    uint64_t now = host_free_mib(), taken = trial->attack.number[0];
+    uint64_t now = scene_free_mib(), taken = trial->attack.number[0];
 
     (void)scene;
     if (taken > PROVE_DISK_MIB)

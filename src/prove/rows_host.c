@@ -62,34 +62,20 @@ static void perform_links(struct scene *scene, struct trial *trial)
         row_verdict(trial, VERDICT_INCONCLUSIVE, "the image cannot be removed: %.120s", said);
 }
 
-/* The control leaves a process of the attacker's behind, which the census must notice. */
 static void perform_starts(struct scene *scene, struct trial *trial)
 {
     const char *const run[] = {"run", "--rm", PROVE_IMAGE, "--", "/bin/true", NULL};
-    const char *none[] = {NULL};
-    struct census before = census_take(scene);
-    char why[TRIAL_WHY_SIZE], output[512];
-    const char *left = NULL;
+    struct census before;
+    char output[512];
 
-    if (attack_inside(&scene->attacker, "stand", 0, none, &trial->live, &trial->attack, why,
-                      sizeof(why)) < 0) {
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "control: %.150s", why);
+    if (!census_control(scene, trial, &before))
         return;
-    }
-    struct census standing = census_take(scene);
-    if (!census_more(&before, &standing)) {
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "the census does not notice a process");
-        return;
-    }
-    row_control(trial, "the census noticed a process left behind");
-    if (!scene->unwalled)
-        attack_end(&trial->live);
     for (int i = 0; i < ROUNDS; i++)
         if (scene_croft(&scene->attacker, run, NULL, 0, output, sizeof(output)) != 0) {
             row_verdict(trial, VERDICT_INCONCLUSIVE, "run failed: %.120s", output);
             return;
         }
-    left = census_settled(scene, &before);
+    const char *left = census_settled(scene, &before);
     if (left)
         row_verdict(trial, VERDICT_LEAKED, "%d starts left %s behind", ROUNDS, left);
     else

@@ -9,16 +9,8 @@
 #include "prove/row.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
-#include "base/fd.h"
-#include "base/str.h"
-#include "croft-paths.h"
-#include "linux/path.h"
 #include "prove/hostproc.h"
 #include "prove/text.h"
 
@@ -187,23 +179,12 @@ static void clean_tmpfs(struct scene *scene, struct trial *trial)
         trial->before[0] = 0;
 }
 
-/* MiB free on the file system that holds Croft's state. */
-static uint64_t host_free_mib(void)
-{
-    auto_close dir = path_root(CROFT_STATE_DIR, O_RDONLY | O_DIRECTORY);
-    struct statvfs room;
-
-    if (dir < 0 || fstatvfs(dir, &room) < 0)
-        return 0;
-    return room.f_bavail * room.f_frsize / (1024 * 1024);
-}
-
 static bool prepare_disk(struct scene *scene, struct trial *trial)
 {
     row_both(trial, "%u", PROVE_DISK_MIB + BEYOND);
     row_arg(trial, "/");
     row_control_arg(trial, "%s", scene->scratch);
-    trial->before[0] = host_free_mib();
+    trial->before[0] = scene_free_mib();
     return true;
 }
 
@@ -215,7 +196,7 @@ static bool control_beyond_disk(const struct scene *scene, const struct trial *t
 
 static void judge_disk(struct scene *scene, struct trial *trial)
 {
-    uint64_t now = host_free_mib();
+    uint64_t now = scene_free_mib();
 
     judge_bound(scene, trial, PROVE_DISK_MIB, "MiB", CANARY_WRITE, "write and sync 1 MiB");
     if (trial->verdict == VERDICT_CONTAINED && now + HOST_SLACK_MIB < trial->before[0])

@@ -349,23 +349,11 @@ static void order_and_go(const struct scene *scene, unsigned number, unsigned us
 
 static void perform_hangups(struct scene *scene, struct trial *trial)
 {
-    const char *none[] = {NULL};
-    struct census before = census_take(scene);
-    char why[TRIAL_WHY_SIZE], name[32], output[512];
+    struct census before;
+    char name[32], output[512];
 
-    if (attack_inside(&scene->attacker, "stand", 0, none, &trial->live, &trial->attack, why,
-                      sizeof(why)) < 0) {
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "control: %.150s", why);
+    if (!census_control(scene, trial, &before))
         return;
-    }
-    struct census standing = census_take(scene);
-    if (!census_more(&before, &standing)) {
-        row_verdict(trial, VERDICT_INCONCLUSIVE, "the census does not notice a process");
-        return;
-    }
-    row_control(trial, "the census noticed a process left behind");
-    if (!scene->unwalled)
-        attack_end(&trial->live);
     for (unsigned i = 0; i < HANGUPS; i++)
         order_and_go(scene, i, i * HANGUP_STEP_US);
     for (unsigned i = 0; i < HANGUPS; i += 3) {

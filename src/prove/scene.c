@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -506,4 +507,14 @@ struct cgroup_usage scene_usage(const struct scene *scene, const struct party *p
     if (!scene->cgroups || cgroup_usage(scene->cgroups, group, &usage) < 0)
         return (struct cgroup_usage){0};
     return usage;
+}
+
+uint64_t scene_free_mib(void)
+{
+    auto_close dir = path_root(CROFT_STATE_DIR, O_RDONLY | O_DIRECTORY);
+    struct statvfs room;
+
+    if (dir < 0 || fstatvfs(dir, &room) < 0)
+        return 0;
+    return room.f_bavail * room.f_frsize / (1024 * 1024);
 }

@@ -130,6 +130,9 @@ void scene_group(const struct party *party, char *group, size_t size);
  */
 nodiscard int scene_keeper(const struct party *party, uint64_t *ret_uid);
 
+/** scene_free_mib() - on the file system that holds Croft's state. Return: MiB; 0 not known */
+uint64_t scene_free_mib(void);
+
 /** scene_usage() - of that group; zeroes when it has none */
 struct cgroup_usage scene_usage(const struct scene *scene, const struct party *party);
 
