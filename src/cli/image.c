@@ -68,7 +68,9 @@ bool image_is_built_in(const char *name)
 int image_import_server(const char *name, struct err *err)
 {
     const struct cli cli = {.gate = false};
-    const struct import import = {.name = name, .what = "copying the image into your disk: "};
+    /* She did not ask for it by name: one of hers that croftd says nothing of is not replaced. */
+    const struct import import = {
+        .name = name, .what = "copying the image into your disk: ", .flags = ORDER_NEW};
     struct door_reply reply;
     char path[256];
     auto_close file = -1;

@@ -22,7 +22,11 @@ bool image_on_server(const char *name);
 /** image_is_built_in() - whether Croft was installed with one of that (valid) name */
 bool image_is_built_in(const char *name);
 
-/** image_import_server() - imports it for the caller, and says so meanwhile. Return: 0; outcome */
+/**
+ * image_import_server() - imports it for the caller, and says so meanwhile
+ *
+ * An image of that name which she has already stays as it is. Return: 0; outcome
+ */
 nodiscard int image_import_server(const char *name, struct err *err);
 
 /** image_import_file() - imports the tar on @file (borrowed) as @name; @flags: 0, ORDER_SYSTEM

@@ -6,8 +6,9 @@
  *
  * resolv.conf and what apt-config prints are texts that other programs write, and a proxy's name
  * is looked up by the C library: none of it is for root. A child becomes the account croft, for
- * good, reads and looks up, and writes one struct of numbers into a pipe. The monitor looks at that
- * struct as at every order.
+ * good, reads and looks up, and writes one struct of numbers into a pipe. It was root and executes
+ * nothing, so croftd, which has that uid, cannot trace it. The monitor looks at that struct as at
+ * every order.
  *
  * Runs as: root; its child: croft
  */
@@ -51,8 +52,14 @@ static void read_resolvers(struct hostnet *net, const char *path, char *text)
         hostnet_resolvers(net, text, (size_t)size);
 }
 
-/* Return: what apt-config prints; 0 where there is none */
-static size_t read_apt(char *text)
+/*
+ * Safe as root: a fixed program with root's own configuration and an empty environment; what it
+ * prints goes to the child. As the account croft it would be a process that croftd may trace, and
+ * so croftd would say what proxy the host has.
+ *
+ * Return: its pid, and @ret_output to read from; -errno
+ */
+static pid_t start_apt(int *ret_output)
 {
     static char name[] = "apt-config";
     static char dump[] = "dump";
@@ -60,21 +67,25 @@ static size_t read_apt(char *text)
     char *const argv[] = {name, dump, NULL};
     char *const envp[] = {locale, NULL};
     int ends[2];
-    ssize_t size;
     pid_t pid;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return 0;
+        return -errno;
     pid = fork();
     if (pid == 0) {
-        if (dup2(ends[1], STDOUT_FILENO) >= 0)
+        (void)alarm(READ_WAIT_S);
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && dup2(ends[1], STDOUT_FILENO) >= 0)
             execve(APT_CONFIG, argv, envp);
         _exit(OUTCOME_FAILED);
     }
+    if (pid < 0)
+        pid = -errno;
     fd_close(&ends[1]);
-    size = fd_read_full(ends[0], text, TEXT_MAX);
-    fd_close(&ends[0]);
-    return pid > 0 && size > 0 ? (size_t)size : 0;
+    if (pid < 0)
+        fd_close(&ends[0]);
+    else
+        *ret_output = ends[0];
+    return pid;
 }
 
 static void add_proxy(struct hostnet *net, const struct hostnet_proxy *proxy)
@@ -114,11 +125,12 @@ static int drop_to(const struct passwd *account)
     return setresuid(0, 0, 0) == 0 ? -EPERM : 0;
 }
 
-/* The child. Never returns. */
-static noreturn_fn void read_host(const struct passwd *account, int to)
+/* The child: @apt, or -1, is what apt-config prints. Never returns. */
+static noreturn_fn void read_host(const struct passwd *account, int apt, int to)
 {
     struct hostnet_proxy proxy[HOSTNET_PROXIES_MAX];
     struct hostnet net = {.left_out = 0};
+    ssize_t apt_size;
     char *text;
     size_t count;
 
@@ -129,7 +141,8 @@ static noreturn_fn void read_host(const struct passwd *account, int to)
     read_resolvers(&net, RESOLV_CONF, text);
     if (net.network.resolver_count == 0)
         read_resolvers(&net, RESOLVED_CONF, text);
-    count = hostnet_proxies(text, read_apt(text), proxy);
+    apt_size = apt < 0 ? 0 : fd_read_full(apt, text, TEXT_MAX);
+    count = hostnet_proxies(text, apt_size < 0 ? 0 : (size_t)apt_size, proxy);
     for (size_t i = 0; i < count; i++)
         add_proxy(&net, &proxy[i]);
     _exit(fd_write_full(to, &net, sizeof(net)) < 0 ? OUTCOME_FAILED : OUTCOME_OK);
@@ -139,8 +152,10 @@ static int ask_child(struct hostnet *ret_net, struct err *err)
 {
     const struct passwd *account = getpwnam(ACCOUNT);
     struct hostnet net = {.left_out = 0};
+    auto_close apt_output = -1;
     int ends[2];
     ssize_t size;
+    pid_t apt;
     pid_t pid;
 
     if (account == NULL || account->pw_uid == 0)
@@ -149,14 +164,19 @@ static int ask_child(struct hostnet *ret_net, struct err *err)
     if (pipe2(ends, O_CLOEXEC) < 0)
         return err_errno(err, OUTCOME_FAILED, -errno, "no pipe");
     (void)fflush(stdout);
+    apt = start_apt(&apt_output);
     pid = fork();
     if (pid == 0)
-        read_host(account, ends[1]);
+        read_host(account, apt_output, ends[1]);
     fd_close(&ends[1]);
     size = pid < 0 ? -1 : fd_read_full(ends[0], &net, sizeof(net));
     fd_close(&ends[0]);
     if (pid > 0)
         (void)waitpid(pid, NULL, 0);
+    if (apt > 0 && waitpid(apt, NULL, WNOHANG) == 0) {
+        (void)kill(apt, SIGKILL);
+        (void)waitpid(apt, NULL, 0);
+    }
     if (size != (ssize_t)sizeof(net))
         return err_set(err, OUTCOME_FAILED,
                        "the host's resolvers and apt's proxy could not be read within %u s: "

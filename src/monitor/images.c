@@ -165,6 +165,8 @@ int image_order_import(struct request *request, struct user *user, struct err *e
         return err_set(err, OUTCOME_USAGE,
                        "image %s: an archive comes through a pipe, not as a file or terminal",
                        name);
+    if (request->order.flags & ORDER_NEW && images_by_name(user, name) != NULL)
+        return 0;
     int rc = check_room(user, name, err);
     if (rc != 0)
         return rc;

@@ -73,7 +73,7 @@ static const struct order_form order_forms[ORDER_TYPE_COUNT] = {
     [ORDER_LOGS] = {.name = "logs", .has_name = true},
     [ORDER_IMAGE_IMPORT] = {.name = "image import",
                             .has_name = true,
-                            .flags = ORDER_SYSTEM,
+                            .flags = ORDER_SYSTEM | ORDER_NEW,
                             .fd_count = 1},
     [ORDER_IMAGE_REMOVE] = {.name = "image rm", .has_name = true, .flags = ORDER_SYSTEM},
     [ORDER_LOGIN] = {.name = "login"},

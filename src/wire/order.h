@@ -54,6 +54,7 @@ enum order_flag {
     ORDER_PURGE = 1U << 2,
     ORDER_FORCE = 1U << 3,
     ORDER_SYSTEM = 1U << 4, /* an admin, about the machines and images of the system user _build */
+    ORDER_NEW = 1U << 5, /* only when there is none: what exists stays as it is, and that is well */
 };
 
 /* name: of the machine, image or user the order is about; rows, columns: of the terminal */

@@ -17,7 +17,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = json.load(open(os.path.join(HERE, "config.json"), encoding="ascii"))
 LIBC = ctypes.CDLL(None, use_errno=True)
-PTRACE_ATTACH = 16
+PTRACE_ATTACH, PTRACE_DETACH, WALL = 16, 17, 0x40000000
 EVENTS, API = 3, 4
 PIPES = [os.pipe()[0], os.pipe()[1], os.pipe()[1]]
 
@@ -46,6 +46,8 @@ def serve(sock):
     kept.append(sock)
     if call["method"] == "Plan" and plans:
         answer = {"parameters": {"plan": plans.pop(0), "name": "forged"}}
+    elif call["method"] == "Plan":
+        answer = {"outcome": 3, "text": "no image named busybox"}
     elif call["method"] == "Images":
         answer = {"parameters": {"images": [{"name": "busybox", "digest": "0" * 64, "bytes": 1,
                                              "created": 0}]}}
@@ -114,6 +116,30 @@ def event_channel():
     return ["sent", sent]
 
 
+def trace_whom_it_may():
+    """For ever: every process of its uid that comes, by its program, once it could be traced."""
+    tried = {os.getpid(), os.getppid()}
+    while True:
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or int(name) in tried:
+                continue
+            try:
+                if os.stat(f"/proc/{name}").st_uid != os.getuid():
+                    continue
+                if LIBC.ptrace(PTRACE_ATTACH, int(name), 0, 0) < 0:
+                    continue
+                os.waitpid(int(name), WALL)
+                with open(f"/proc/{name}/cmdline", "rb") as file:
+                    words = file.read().split(b"\0")[0].decode()
+                LIBC.ptrace(PTRACE_DETACH, int(name), 0, 0)
+                if words:  # else it is just becoming what it will be
+                    tried.add(int(name))
+                    with open(os.path.join(HERE, "traced"), "a", encoding="utf-8") as out:
+                        out.write(words + "\n")
+            except OSError:
+                pass
+
+
 def try_all():
     deadline = time.monotonic() + 20
     while len(kept) < CONFIG["connections"] and time.monotonic() < deadline:
@@ -148,6 +174,7 @@ def try_all():
 
 def main():
     threading.Thread(target=accept, daemon=True).start()
+    threading.Thread(target=trace_whom_it_may, daemon=True).start()
     with open(os.path.join(HERE, "ready"), "w", encoding="ascii"):
         pass
     try_all()

@@ -23,6 +23,7 @@ from test_grants import ask, asks_of, granted, grants_of, revoked, terms
 
 PLACE = LIB / "croftd"
 OTHER_IMAGE = "other"
+LAUNCHES, IMAGE_IMPORTS = 7, 13  # enum record_type
 TYPED = ("run", "--rm", "--network", "none", "-u", "1000", "-e", "WISH=yes", "busybox", "--",
          "/bin/echo", "asked")
 
@@ -204,6 +205,7 @@ def test_hostile_croftd(alice, bob, scratch):
     asked_plan, asked_strings = planned(alice)
     forged = {**reaching, **unwished, "nothing": b"", "as asked": bytes(asked_plan) + asked_strings}
     sealed = sealed_plans(alice)
+    assert sealed, "the positive control: db was launched"
     pids = {name: daemon_pid(name) for name in ("croft-super", "croft-monitor", "croft-net")}
     uids = [wire.uid_of(user) for user in (alice, bob)]
     before = record_files(alice, bob)
@@ -234,6 +236,8 @@ def test_hostile_croftd(alice, bob, scratch):
             said = refused(result, 125)  # run's own: nothing was started
             assert ("another plan than was asked for" in said) == (name in unwished), (name, said)
         tried = hostile.results()
+        says_there_is_no_image(alice)
+        traces_nobody(hostile)
         # While it is there, what it has no part in goes on.
         assert home.reaches(db, 5432)
         assert not home.reaches(db, 22)
@@ -245,7 +249,7 @@ def test_hostile_croftd(alice, bob, scratch):
         assert not home.reaches(db, 22)
         ok("audit", "verify", user=alice)
     judge(tried)
-    assert tried["calls"].count("Plan") == len(forged), tried["calls"]
+    assert tried["calls"].count("Plan") >= len(forged), tried["calls"]
     # The world is what it was.
     assert {name: daemon_pid(name) for name in pids} == pids
     assert number in grants_of(bob) and asked in asks_of(alice)
@@ -262,6 +266,30 @@ def test_hostile_croftd(alice, bob, scratch):
     ok("image", "rm", OTHER_IMAGE, user=alice)
 
 
+def says_there_is_no_image(user):
+    """Her client looks on the server for what is said to be missing; what she has stays hers."""
+    before = recorded(user, IMAGE_IMPORTS)
+    assert before, "the positive control: she imported it once"
+    said = refused(croft(*TYPED, user=user, timeout=30), 125)
+    assert "no image named busybox" in said
+    assert recorded(user, IMAGE_IMPORTS) == before, "her image was imported once more"
+
+
+def traces_nobody(hostile):
+    """What root starts for `croft host start` is never in reach of croftd's uid."""
+    account = pwd.getpwnam("croft")
+    for _ in range(5):
+        ok("host", "start")
+    with subprocess.Popen(["/bin/sleep", "20"], user=account.pw_uid, group=account.pw_gid,
+                          extra_groups=[]) as control:
+        traced = hostile.directory / "traced"
+        until(lambda: traced.exists() and "sleep" in traced.read_text(), 10,
+              "the positive control: a process that it may trace")
+        control.kill()
+    its_own = {"/usr/sbin/nft", "/bin/ip"}
+    assert set(traced.read_text().split()) - its_own == {"/bin/sleep"}
+
+
 def wire_machines(user):
     shown = until(lambda: croft("ls", "--json", user=user), 10)
     return [machine["name"] for machine in shown.json()["machines"]]
@@ -269,11 +297,16 @@ def wire_machines(user):
 
 def sealed_plans(user):
     """The plans in her file of records, by hash: what starts with nobody at the door."""
+    return recorded(user, LAUNCHES)
+
+
+def recorded(user, kind):
+    """The payloads of one kind in her file of records, by hash."""
     data = (STATE / "records" / str(wire.uid_of(user))).read_bytes()
     at, found = 0, []
     while at < len(data):
         size = int.from_bytes(data[at + 4:at + 8], "little")
-        if int.from_bytes(data[at + 48:at + 52], "little") == 7:  # RECORD_LAUNCH
+        if int.from_bytes(data[at + 40:at + 44], "little") == kind:
             found.append(hashlib.sha256(data[at + 296:at + size - 32]).hexdigest())
         at += size
     return found
