@@ -37,7 +37,7 @@ def loops():
             backing = (device / "loop/backing_file").read_text().strip()
         except OSError:
             continue
-        found.append(f"{device.name} on {backing}")
+        found.append(backing)  # which number it has is chance
     return found
 
 
