@@ -315,6 +315,26 @@ def envelope_pids(uid):
     return found
 
 
+def started(pid):
+    """When @pid was started: no later process has the same pair."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+
+
+def first_process(uid, machine):
+    """(pid, start time) of the machine's pid 1 as the host's kernel shows it; None: not up."""
+    for where, _, files in os.walk(cgroup_dir("pids", f"{uid}/all/{machine}")):
+        if "cgroup.procs" not in files:
+            continue
+        for pid in pathlib.Path(where, "cgroup.procs").read_text().split():
+            try:
+                inner = status_of(pid)["NSpid"].split()
+                if len(inner) == 2 and inner[1] == "1":
+                    return pid, started(pid)
+            except (OSError, KeyError):
+                continue
+    return None
+
+
 def import_image(user, name, archive, **more):
     """`croft image import`, from standard input as over ssh."""
     with open(archive, "rb") as given:

@@ -7,7 +7,6 @@ that failed may have happened or not, so her world is looked at once Croft answe
 be one of the two. A failure is excused only by a kill shortly before it. One more thread kills.
 """
 import os
-import pathlib
 import pwd
 import random
 import signal
@@ -16,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 
 import harness
-from harness import cgroup_dir, croft, listed, ok, processes, until, users
+from harness import croft, first_process, listed, ok, processes, until, users
 
 DAEMONS = ("croftd", "croft-monitor", "croft-net", "croft-super")
 # From a kill until all is told again, with other users' orders in between.
@@ -27,24 +26,8 @@ CALM_SECONDS = 0.5
 SETTLED = ("running", "stopped")
 
 
-def started(pid):
-    """When @pid was started: no later process has the same pair."""
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-
-
-def first_process(uid, machine):
-    """(pid, start time) of the machine's pid 1 as the host's kernel shows it; None: not up."""
-    for where, _, files in os.walk(cgroup_dir("pids", f"{uid}/all/{machine}")):
-        if "cgroup.procs" not in files:
-            continue
-        for pid in pathlib.Path(where, "cgroup.procs").read_text().split():
-            try:
-                inner = harness.status_of(pid)["NSpid"].split()
-                if len(inner) == 2 and inner[1] == "1":
-                    return pid, started(pid)
-            except (OSError, KeyError):
-                continue
-    return None
+def uid_of(user):
+    return pwd.getpwnam(user).pw_uid
 
 
 def pid_of(name):
@@ -127,7 +110,7 @@ class Person:
 
     def __init__(self, name, others, archive, seed, count):
         self.name, self.others, self.archive, self.count = name, others, archive, count
-        self.uid = pwd.getpwnam(name).pw_uid
+        self.uid = uid_of(name)
         self.random = random.Random(seed)
         self.machines, self.grants, self.images = {}, {}, set()
         self.pids = users()[name]["limits"]["pids"]
@@ -365,8 +348,8 @@ def rage(persons, killer):
     until(answers, 40, "Croft's return")
 
 
-def agrees():
-    """Whether the records and the world agree, within the time that takes things out."""
+def agrees(what=""):
+    """The records and the world agree, within the time that takes things out."""
     result = None
 
     def clean():
@@ -376,5 +359,5 @@ def agrees():
     try:
         until(clean, 20)
     except AssertionError as failure:
-        raise AssertionError(str(result)) from failure
+        raise AssertionError(f"{what} {result}") from failure
 
