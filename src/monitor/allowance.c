@@ -18,7 +18,8 @@ int allowance_take(struct user *user, struct user *other, struct err *err)
     come_back(allowance, clock_boot_ns());
     if (!has_room(other, user) || records_full(&other->chain) || other->chain.broken)
         return err_set(err, OUTCOME_OVER_LIMIT,
-                       "the records of %s take no more from %s; an admin adds her anew",
+                       "the records of %s take no more from %s; an admin makes room on their disk, "
+                       "or adds her anew",
                        other->name, user->name);
     if (allowance->used + ENTRIES > FOREIGN_ENTRIES_MAX)
         return err_set(err, OUTCOME_OVER_LIMIT,

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "linux/path.h"
+#include "wire/limits.h"
 
 /* Two of the longest records, so that one that starts in it ends in it after one refill. */
 #define READ_BUFFER_SIZE (2 * RECORD_SIZE_MAX)
@@ -72,6 +73,7 @@ int chain_append(struct chain *chain, const struct chain_entry *entry, uint64_t 
         /* Half a record would be taken for a torn tail; with the next one behind it, for damage. */
         if (ftruncate(chain->fd, (off_t)chain->size_bytes) < 0)
             chain->broken = true;
+        chain->held_bytes = 0; /* it cuts off what was held as well */
         return rc;
     }
     chain->size_bytes += size;
@@ -82,6 +84,18 @@ int chain_append(struct chain *chain, const struct chain_entry *entry, uint64_t 
     if (ret_seq != NULL)
         *ret_seq = chain->seq;
     return 0;
+}
+
+bool chain_has_reserve(struct chain *chain)
+{
+    const uint64_t step = 2 * RECORD_RESERVE;
+
+    if (chain->fd < 0 || chain->held_bytes >= chain->size_bytes + RECORD_RESERVE)
+        return true; /* what is not open is refused elsewhere, with its own reason */
+    if (fallocate(chain->fd, FALLOC_FL_KEEP_SIZE, (off_t)chain->size_bytes, (off_t)step) < 0)
+        return errno == EOPNOTSUPP; /* a file system that cannot hold anything back */
+    chain->held_bytes = chain->size_bytes + step;
+    return true;
 }
 
 int chain_sync(struct chain *chain)

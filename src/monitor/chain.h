@@ -14,6 +14,7 @@
 
 /*
  * size_bytes: of all whole records; seq, hash, wall_ns: of the last one
+ * held_bytes: up to here the file system has given the file its blocks
  * broken:     the file did not check: nothing may be appended, nothing that it says is believed
  * unsynced:   something appended is perhaps not on the disk yet
  * unheaded:   something was appended since the host's file last got this one's head
@@ -21,6 +22,7 @@
 struct chain {
     int fd;
     uint64_t size_bytes;
+    uint64_t held_bytes;
     uint64_t seq;
     uint8_t hash[SHA256_SIZE];
     uint64_t wall_ns;
@@ -76,6 +78,15 @@ void chain_close(struct chain *chain);
  * Return: 0; -EBADMSG the chain is broken; -EMSGSIZE; -errno
  */
 nodiscard int chain_append(struct chain *chain, const struct chain_entry *entry, uint64_t *ret_seq);
+
+/**
+ * chain_has_reserve() - whether RECORD_RESERVE more bytes fit, whatever becomes of the disk
+ *
+ * What begins something asks first; so when the disk is full, what ends something still has where
+ * to be written. Beyond the end of the file, where no reader sees it.
+ * Source:  fallocate(2), FALLOC_FL_KEEP_SIZE
+ */
+nodiscard bool chain_has_reserve(struct chain *chain);
 
 /** chain_sync() - waits until all of it is on the disk. Return: 0; -errno */
 nodiscard int chain_sync(struct chain *chain);

@@ -31,6 +31,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "croft-paths.h"
 #include "linux/path.h"
 #include "monitor/changes.h"
 #include "monitor/images.h"
@@ -42,6 +43,8 @@
 #define FILE_NAME_SIZE 32U
 #define OLD_FILES_MAX  1000U
 
+static bool is_ending(enum record_type type);
+static int need_room(const struct user *user, struct chain *chain, struct err *err);
 static void on_sync(void *data);
 static void on_heads(void *data);
 static int close_to_all(struct monitor *monitor, const char *name);
@@ -78,16 +81,9 @@ int deed_begin(struct monitor *monitor, struct user *user, const struct chain_en
         return err_set(err, OUTCOME_HOST_CANNOT,
                        "the records of %s are damaged; an admin looks at them: croft audit verify",
                        user->name);
-    /* What ends or takes away is always possible. */
-    bool full = user != NULL ? records_full(chain) : chain->size_bytes > RECORD_HOST_FILE_MAX;
-    if (full && entry->type != RECORD_STOP && entry->type != RECORD_REMOVE &&
-        entry->type != RECORD_GRANT_END && entry->type != RECORD_USER_REMOVE)
-        return err_set(
-            err, OUTCOME_OVER_LIMIT,
-            "the records of %s are full (%llu MiB): machines can be stopped and removed, grants "
-            "revoked; an admin adds the user anew (croft user rm, croft user add)",
-            user != NULL ? user->name : "the host",
-            (user != NULL ? RECORD_FILE_MAX : RECORD_HOST_FILE_MAX) / MIB);
+    rc = is_ending(entry->type) ? 0 : need_room(user, chain, err);
+    if (rc != 0)
+        return rc;
     intent.phase = RECORD_INTENT;
     intent.subject_uid = user != NULL ? user->uid : entry->subject_uid;
     deed.subject_uid = intent.subject_uid;
@@ -126,9 +122,9 @@ int deed_end(struct monitor *monitor, struct deed *deed, enum durability durabil
     return rc;
 }
 
-bool records_full(const struct chain *chain)
+bool records_full(struct chain *chain)
 {
-    return chain->size_bytes > RECORD_FILE_MAX;
+    return chain->size_bytes > RECORD_FILE_MAX || !chain_has_reserve(chain);
 }
 
 int records_outcome(struct monitor *monitor, struct chain *chain, const struct chain_entry *entry,
@@ -226,6 +222,31 @@ static int close_to_all(struct monitor *monitor, const char *name)
     return path_chown(file, 0, 0);
 }
 
+/* What ends or takes away is always possible. */
+static bool is_ending(enum record_type type)
+{
+    return type == RECORD_STOP || type == RECORD_REMOVE || type == RECORD_GRANT_END ||
+           type == RECORD_USER_REMOVE || type == RECORD_HOST_STOP;
+}
+
+static int need_room(const struct user *user, struct chain *chain, struct err *err)
+{
+    const uint64_t most = user != NULL ? RECORD_FILE_MAX : RECORD_HOST_FILE_MAX;
+
+    if (chain->size_bytes > most)
+        return err_set(
+            err, OUTCOME_OVER_LIMIT,
+            "the records of %s are full (%llu MiB): machines can be stopped and removed, grants "
+            "revoked; an admin adds the user anew (croft user rm, croft user add)",
+            user != NULL ? user->name : "the host", (unsigned long long)most / MIB);
+    if (!chain_has_reserve(chain))
+        return err_set(err, OUTCOME_HOST_CANNOT,
+                       "the disk of %s is full: nothing was done; machines can be stopped and "
+                       "removed, grants revoked, until an admin makes room there",
+                       CROFT_STATE_DIR);
+    return 0;
+}
+
 static void on_sync(void *data)
 {
     struct monitor *monitor = data;
@@ -263,7 +284,9 @@ static void write_heads(struct monitor *monitor)
             .payload = user->chain.hash,
             .payload_size = SHA256_SIZE,
         };
-        if (chain_append(&monitor->records.host, &head, NULL) == 0)
+        /* On a full disk the next hour's does as well; what is left is for what ends something. */
+        if (chain_has_reserve(&monitor->records.host) &&
+            chain_append(&monitor->records.host, &head, NULL) == 0)
             user->chain.unheaded = false;
     }
 }

@@ -56,7 +56,7 @@ int deed_end(struct monitor *monitor, struct deed *deed, enum durability durabil
              const struct err *failure, const struct chain_entry *entry);
 
 /** records_full() - whether @chain takes no more than what ends something or takes it away */
-bool records_full(const struct chain *chain);
+bool records_full(struct chain *chain);
 
 /** records_outcome() - a lone outcome: what happened by itself, or was refused. Return: as
  * deed_end() */

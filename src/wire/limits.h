@@ -125,6 +125,9 @@
 #define RECORD_SYNC_MS 100U /* run and exec are synced in groups within this time */
 /* A user's file of records: then she may stop and remove, until an admin adds her anew. */
 #define RECORD_FILE_MAX (256ULL * MIB)
+/* Of the disk, held for each file's end: with less, nothing is begun, and some 100 stops and
+ * revokes still have where to be written. */
+#define RECORD_RESERVE (64ULL * KIB)
 /* The host's own file: no user decides how it grows, and without it nobody can be added. */
 #define RECORD_HOST_FILE_MAX (1ULL * GIB)
 /* Of a user's file: what others caused by granting, asking and revoking. One half is whoever's is

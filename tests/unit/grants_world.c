@@ -123,7 +123,7 @@ int records_outcome(struct monitor *monitor, struct chain *chain, const struct c
     return 0;
 }
 
-bool records_full(const struct chain *chain)
+bool records_full(struct chain *chain)
 {
     return chain->size_bytes > RECORD_FILE_MAX;
 }

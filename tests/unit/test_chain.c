@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "linux/path.h"
 #include "monitor/chain.h"
+#include "wire/limits.h"
 
 #define NAME "1001"
 
@@ -132,6 +133,29 @@ static void cut(off_t size)
     auto_close fd = openat(dir, NAME, O_RDWR | O_CLOEXEC);
 
     assert_int_equal(ftruncate(fd, size), 0);
+}
+
+/* What is held for the end of things is the file's, and stands where no reader looks. */
+static void room_is_held_beyond_the_end(void **state)
+{
+    make_three();
+    struct seen seen;
+    struct chain chain = open_chain(&no_head, &seen);
+    const off_t size = file_size();
+    struct stat st;
+    (void)state;
+
+    assert_true(chain_has_reserve(&chain));
+    assert_int_equal(file_size(), size);
+    assert_int_equal(fstat(chain.fd, &st), 0);
+    assert_true((uint64_t)st.st_blocks * 512 >= (uint64_t)size + RECORD_RESERVE);
+    append(&chain, "d");
+    assert_true(chain_has_reserve(&chain));
+    chain_close(&chain);
+    chain = open_chain(&no_head, &seen);
+    assert_int_equal(seen.count, 4);
+    assert_false(chain.broken);
+    chain_close(&chain);
 }
 
 static void a_file_is_replayed(void **state)
@@ -268,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_file_is_replayed, drop_file),
+        cmocka_unit_test_teardown(room_is_held_beyond_the_end, drop_file),
         cmocka_unit_test_teardown(every_torn_tail_is_cut, drop_file),
         cmocka_unit_test_teardown(what_was_synced_may_not_be_missing, drop_file),
         cmocka_unit_test_teardown(every_changed_byte_is_seen, drop_file),
