@@ -24,8 +24,8 @@ static struct asked *asked_by_id(const struct monitor *monitor, uint64_t id);
 static int check_room(const struct user *asker, const struct user *owner, const struct ask *wanted,
                       struct err *err);
 static bool same_what(const struct ask *one, const struct ask *other);
-static void record_both(const struct asked *asked, enum record_type type, uint32_t actor_uid,
-                        const char *text);
+static int record_both(const struct asked *asked, enum record_type type, uint32_t actor_uid,
+                       const char *text, enum durability durability);
 static uint64_t due_wall_ns(const struct asked *asked);
 
 /*
@@ -58,8 +58,13 @@ int ask_order_ask(struct request *request, struct user *user, struct err *err)
         rc = allowance_take(user, owner, err);
     if (rc != 0)
         return rc;
-    const struct asked *asked = asked_new(monitor, &ask);
-    record_both(asked, RECORD_ASK, user->uid, ask.why);
+    struct asked *asked = asked_new(monitor, &ask);
+    rc = record_both(asked, RECORD_ASK, user->uid, ask.why, DURABLE_NOW);
+    if (rc < 0) {
+        asked_free(asked);
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot record what you ask of %s",
+                         owner->name);
+    }
     ends_note(monitor, UINT64_MAX, due_wall_ns(asked));
     const uint64_t numbers[4] = {ask.id};
     request_finish_with(request, numbers, NULL, 0, NULL, 0);
@@ -108,7 +113,12 @@ int ask_order_deny(struct request *request, struct user *user, struct err *err)
     if (asked == NULL || (asked->owner != user && asked->asker != user))
         return err_set(err, OUTCOME_NOT_FOUND, "no ask %" PRIu64 " by you or to you waits",
                        request->order.number);
-    record_both(asked, RECORD_DENY, user->uid, asked->owner == user ? "denied" : "taken back");
+    int rc = record_both(asked, RECORD_DENY, user->uid,
+                         asked->owner == user ? "denied" : "taken back", DURABLE_NOW);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc,
+                         "cannot record the answer to ask %" PRIu64 ", which waits still",
+                         asked->ask.id);
     asked_free(asked);
     return 0;
 }
@@ -146,7 +156,9 @@ uint64_t asks_expire(struct monitor *monitor, uint64_t now_wall_ns)
         uint64_t due = due_wall_ns(asked);
         next = asked->next;
         if (due <= now_wall_ns) {
-            record_both(asked, RECORD_DENY, asked->ask.owner_uid, "not answered in time");
+            /* Unrecorded it is found too old once more by the next monitor. */
+            (void)record_both(asked, RECORD_DENY, asked->ask.owner_uid, "not answered in time",
+                              DURABLE_SOON);
             asked_free(asked);
         } else if (due < nearest) {
             nearest = due;
@@ -163,7 +175,8 @@ void asks_user_gone(struct user *user)
         next = asked->next;
         if (asked->asker != user && asked->owner != user)
             continue;
-        record_both(asked, RECORD_DENY, 0, "one of the two was removed");
+        /* Unrecorded it goes with the user, whose removal is recorded. */
+        (void)record_both(asked, RECORD_DENY, 0, "one of the two was removed", DURABLE_SOON);
         asked_free(asked);
     }
 }
@@ -247,8 +260,9 @@ static bool same_what(const struct ask *one, const struct ask *other)
            one->terms.port == other->terms.port && strcmp(one->machine, other->machine) == 0;
 }
 
-static void record_both(const struct asked *asked, enum record_type type, uint32_t actor_uid,
-                        const char *text)
+/* Return: 0; -errno: it is not in the owner's file, which is what counts */
+static int record_both(const struct asked *asked, enum record_type type, uint32_t actor_uid,
+                       const char *text, enum durability durability)
 {
     const struct ask *ask = &asked->ask;
     const struct chain_entry entry = {
@@ -261,12 +275,13 @@ static void record_both(const struct asked *asked, enum record_type type, uint32
         .payload = ask,
         .payload_size = sizeof(*ask),
     };
-    struct user *const both[] = {asked->owner, asked->asker};
-
-    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
-        records_outcome(asked->monitor, &both[i]->chain, &entry, DURABLE_NOW);
-        allowance_written(both[i], actor_uid, sizeof(*ask));
-    }
+    int rc = records_outcome(asked->monitor, &asked->owner->chain, &entry, durability);
+    if (rc < 0)
+        return rc;
+    allowance_written(asked->owner, actor_uid, sizeof(*ask));
+    if (records_outcome(asked->monitor, &asked->asker->chain, &entry, durability) == 0)
+        allowance_written(asked->asker, actor_uid, sizeof(*ask));
+    return 0;
 }
 
 static uint64_t due_wall_ns(const struct asked *asked)

@@ -78,7 +78,7 @@ void granted_end(struct granted *granted, enum grant_over over, uint32_t actor_u
         return;
     }
     if (granted->state == GRANTED_MAKING)
-        granted_made(granted);
+        (void)granted_made(granted); /* unrecorded it ends all the same */
     sockets_forget(&granted->jobs);
     granted_view(granted, &made.view);
     granted->waiting = NULL;
@@ -182,8 +182,11 @@ static void begin(struct granted *granted)
     };
     struct err err;
 
-    if (granted->deed.chain == NULL &&
-        deed_begin(granted->monitor, granted->owner, &intent, &granted->deed, &err) != 0)
+    if (granted->deed.chain != NULL)
+        return;
+    if (deed_begin(granted->monitor, granted->owner, &intent, &granted->deed, &err) == 0)
+        allowance_written(granted->owner, granted->actor_uid, sizeof(granted->grant));
+    else
         log_line(LOG_LEVEL_ERROR, "grant %llu ends without a record: %s",
                  (unsigned long long)granted->grant.id, err.text);
 }

@@ -116,8 +116,9 @@ struct user *grants_user(const struct user *user, const char *name, struct err *
 /** granted_open() - croft-net is asked, and the machine looked at; or nothing of both, if it does
  * not run */
 void granted_open(struct granted *granted);
-/** granted_made() - records that it is there, whether it is open already or will be */
-void granted_made(struct granted *granted);
+/** granted_made() - records that it is there, whether it is open already or will be. Return: 0;
+ * -errno: it is not recorded, so there must be none */
+int granted_made(struct granted *granted);
 /** granted_answer() - tells who granted it */
 void granted_answer(struct granted *granted);
 /** granted_request() - what croft-net is told of it in @slot */

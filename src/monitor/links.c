@@ -43,7 +43,7 @@ int link_prepare(struct instance *instance, struct job_order *order)
     if (instance->slot == 0 || instance->flags & PLAN_OFFLINE)
         return 0;
     order->job.slot = instance->slot;
-    order->job.prefix = instance->user->monitor->network.prefix;
+    order->job.prefix = network_inside(instance->user->monitor);
     return names_make(instance, &order->fd[JOB_FD_HOSTS], &order->fd[JOB_FD_RESOLV]);
 }
 
@@ -140,6 +140,7 @@ static void on_told(void *data, const struct net_reply *reply)
     log_line(LOG_LEVEL_ERROR, "%s of %s has no network until it is stopped and started: %s",
              instance->name, instance->user->name, strerror(reply->error));
     instance->link.linked = false;
+    events_mark(instance->user->monitor, &instance->event);
     grants_unlinked(instance);
     names_changed(instance->user);
 }

@@ -219,6 +219,8 @@ static void add_name(const struct instance *named, const char *alias, struct lin
         return;
     if (inet_ntop(AF_INET, &four, text, sizeof(text)) != NULL)
         lines_add(lines, "%s %s.%s %s", text, named->name, named->user->name, alias);
+    if (!named->user->monitor->network.ipv6)
+        return;
     net_address6(prefix, named->slot, six);
     if (inet_ntop(AF_INET6, six, text, sizeof(text)) != NULL)
         lines_add(lines, "%s %s.%s %s", text, named->name, named->user->name, alias);

@@ -54,6 +54,7 @@ struct network_asked {
 };
 
 static int prefix_make(struct monitor *monitor);
+static int look_for_ipv6(struct monitor *monitor);
 static bool prefix_is_sound(const struct net_prefix *prefix);
 static void tell_all(struct monitor *monitor);
 static void tell_services(struct monitor *monitor, const struct order_network *before);
@@ -99,7 +100,19 @@ int network_open(struct monitor *monitor, struct err *err)
     if (rc < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read %s/" PREFIX_FILE,
                          CROFT_STATE_DIR);
+    rc = look_for_ipv6(monitor);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read whether the host has IPv6");
     return 0;
+}
+
+struct net_prefix network_inside(const struct monitor *monitor)
+{
+    struct net_prefix prefix = monitor->network.prefix;
+
+    if (!monitor->network.ipv6)
+        memset(prefix.ipv6, 0, sizeof(prefix.ipv6));
+    return prefix;
 }
 
 void network_attach(struct monitor *monitor, int channel)
@@ -256,6 +269,19 @@ static int prefix_make(struct monitor *monitor)
     return rc;
 }
 
+/* croft-net reads the same at its start (net/sysctls.c): a route or a name without it leads
+ * nowhere. */
+static int look_for_ipv6(struct monitor *monitor)
+{
+    uint64_t disabled = 1;
+    int rc = path_read_u64(monitor->dirs.proc, "sys/net/ipv6/conf/all/disable_ipv6", &disabled);
+
+    if (rc < 0 && rc != -ENOENT)
+        return rc;
+    monitor->network.ipv6 = disabled == 0;
+    return 0;
+}
+
 static bool prefix_is_sound(const struct net_prefix *prefix)
 {
     static const uint8_t zeroes[16 - ULA_BYTES];
@@ -384,12 +410,14 @@ static void pump(struct monitor *monitor)
         }
     }
     bool full = rc == -EAGAIN;
+    bool broken = rc < 0 && !full;
     if (full != network->armed) {
         network->armed = full;
         rc = loop_change(monitor->loop, &network->source, EPOLLIN | (full ? EPOLLOUT : 0));
+        broken = broken || rc < 0;
     }
     /* Not from here: whoever asks is at work with what the others' answers are about. */
-    if (rc < 0 && rc != -EAGAIN)
+    if (broken)
         loop_arm(monitor->loop, &network->broken, clock_boot_ns());
 }
 

@@ -23,6 +23,7 @@ struct network_asked;
  * asked:    what was asked and is not answered, in order; unsent: the first that waits for room
  * deadline: of the answer to the first
  * broken:   ends the channel as soon as nobody is at work with it
+ * prefix:   of this host; ipv6: the host has it, so machines do
  * services: as root told them, from the records
  * synced:   croft-net knows all there is to know
  * orphans:  asked of one that ended; orphans_timer: until when they wait for the next
@@ -37,6 +38,7 @@ struct network {
     struct loop_timer deadline;
     struct loop_timer broken;
     struct net_prefix prefix;
+    bool ipv6;
     struct order_network services;
     uint64_t next_token;
     bool synced;
@@ -56,6 +58,9 @@ void network_init(struct monitor *monitor);
 
 /** network_open() - reads the nets of this host, or makes them once. Return: 0; outcome */
 nodiscard int network_open(struct monitor *monitor, struct err *err);
+
+/** network_inside() - the nets as a machine has them: of IPv6 zeroes where the host has none */
+struct net_prefix network_inside(const struct monitor *monitor);
 
 /** network_attach() - a croft-net was started: tells it everything on @channel (consumed) */
 void network_attach(struct monitor *monitor, int channel);

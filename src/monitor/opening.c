@@ -23,6 +23,7 @@ static void on_told(void *data, const struct net_reply *reply);
 static void look(struct granted *granted, struct instance *instance);
 static void on_looked(void *data, uint32_t what, const uint32_t number[2]);
 static void on_open_due(void *data);
+static void fail_open(struct granted *granted, int error);
 static void open_failed(struct granted *granted, int error);
 
 void granted_open(struct granted *granted)
@@ -32,8 +33,11 @@ void granted_open(struct granted *granted)
 
     granted->timer = (struct loop_timer){.on_due = on_open_due, .data = granted};
     if (instance == NULL || link_slot(instance) == 0) {
-        granted_made(granted);
-        granted_answer(granted);
+        int rc = granted_made(granted);
+        if (rc < 0)
+            open_failed(granted, rc);
+        else
+            granted_answer(granted);
         return;
     }
     if (chain_sync(&granted->owner->chain) < 0) {
@@ -45,16 +49,19 @@ void granted_open(struct granted *granted)
     loop_arm(monitor->loop, &granted->timer, clock_boot_ns() + LOOK_WAIT_MS * NS_PER_MS);
 }
 
-void granted_made(struct granted *granted)
+int granted_made(struct granted *granted)
 {
     uint64_t until = granted->grant.terms.until_wall_ns;
+    int rc = granted_record(granted, RECORD_GRANT);
 
-    granted_record(granted, RECORD_GRANT);
+    if (rc < 0)
+        return rc;
     granted->state = GRANTED_LIVE;
     if (granted->ask_id != 0)
         asks_answered(granted->monitor, granted->ask_id);
     ends_note(granted->monitor, granted_left(granted), until);
     names_changed(granted->grantee);
+    return 0;
 }
 
 void granted_answer(struct granted *granted)
@@ -169,8 +176,10 @@ static void on_told(void *data, const struct net_reply *reply)
     granted->open = granted->told != 0;
     if (granted->state != GRANTED_MAKING)
         return;
-    granted_made(granted);
-    if (granted->jobs == NULL)
+    int rc = granted_made(granted);
+    if (rc < 0)
+        fail_open(granted, rc);
+    else if (granted->jobs == NULL)
         granted_answer(granted);
 }
 
@@ -216,9 +225,21 @@ static void on_open_due(void *data)
                  clock_boot_ns() + OPEN_WAIT_MS * NS_PER_MS);
         return;
     }
-    if (granted->state == GRANTED_MAKING)
-        granted_made(granted);
-    granted_answer(granted);
+    int rc = granted->state == GRANTED_MAKING ? granted_made(granted) : 0;
+    if (rc < 0)
+        fail_open(granted, rc);
+    else
+        granted_answer(granted);
+}
+
+/* The kernel may let packets through by now, and no record says that it should. */
+static void fail_open(struct granted *granted, int error)
+{
+    const struct net_request gone = granted_request(granted, NET_GRANT_GONE, granted->told);
+
+    if (granted->told != 0)
+        network_tell(granted->monitor, &gone, -1, NULL, NULL);
+    open_failed(granted, error);
 }
 
 static void open_failed(struct granted *granted, int error)

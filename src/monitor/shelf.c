@@ -71,6 +71,8 @@ void image_set_config(struct image *image, const void *config, size_t size)
 
 void image_mark(struct image *image)
 {
+    /* Who gets the configuration must have heard of the image. */
+    events_forget(image->user->monitor, &image->config_event);
     events_mark(image->user->monitor, &image->event);
     if (image->config != NULL)
         events_mark(image->user->monitor, &image->config_event);

@@ -52,6 +52,7 @@ struct user {
     struct diskuse disk;
     bool has_groups;
     bool names_changed; /* see names.c */
+    bool asks_why;      /* see why.c */
     struct instance *instances;
     struct image *images;
     struct import *imports;

@@ -5,6 +5,9 @@
  * The rule is read by croft-net from the kernel's table for her mark and the target's address. Of
  * another's machine that was not granted to her nothing is looked up: whether it exists or not, the
  * kernel is asked about an address that is nobody's.
+ *
+ * croft-net's answer may be long in coming: the user's other orders go on meanwhile, and she has
+ * one question on its way at a time.
  */
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -14,6 +17,7 @@
 #include "monitor/grants_internal.h"
 
 #define SLOT_NOBODY (NET_SLOT_LAST + 1U)
+#define NOT_READY   "the network is just being made ready; try again"
 
 /* One question on its way; the answer finds the grant again, for it may have ended meanwhile. */
 struct why {
@@ -46,6 +50,11 @@ int why_order(struct request *request, struct user *user, struct err *err)
     uint32_t running = 0;
 
     memcpy(&asked, request_body(request), sizeof(asked));
+    if (!monitor->network.synced)
+        return err_set(err, OUTCOME_HOST_CANNOT, NOT_READY);
+    if (user->asks_why)
+        return err_set(err, OUTCOME_OVER_LIMIT,
+                       "another question of yours is being answered; try again");
     int rc = look_from(request, user, &running, err);
     if (rc == 0)
         rc = look_to(user, &asked, &to, err);
@@ -71,11 +80,13 @@ int why_order(struct request *request, struct user *user, struct err *err)
         .running = running | (to != NULL && instance_is_up(to) ? WHY_TO_RUNS : 0),
     };
     rc = network_ask(monitor, &question, -1, on_why, why);
-    if (rc == 0)
+    if (rc == 0) {
+        user->asks_why = true;
+        request_park(request);
         return REQUEST_PENDING;
+    }
     mem_cleanup(&why);
-    return err_errno(err, OUTCOME_HOST_CANNOT, rc,
-                     "the network is just being made ready; try again");
+    return err_errno(err, OUTCOME_HOST_CANNOT, rc, NOT_READY);
 }
 
 static int look_from(const struct request *request, const struct user *user, uint32_t *ret_running,
@@ -167,10 +178,13 @@ static void on_why(void *data, const struct net_reply *reply)
     struct request *request = why->request;
     const struct granted *granted = granted_by_id(request->monitor, why->grant_id);
     struct reply_why answer = {.running = why->running};
+    struct user *user = users_by_uid(request->monitor, why->uid);
     struct err err;
 
+    if (user != NULL)
+        user->asks_why = false;
     if (reply == NULL || reply->error != 0) {
-        (void)err_set(&err, OUTCOME_HOST_CANNOT, "the network is just being made ready; try again");
+        (void)err_set(&err, OUTCOME_HOST_CANNOT, NOT_READY);
         request_finish(request, &err);
         mem_cleanup(&why);
         return;

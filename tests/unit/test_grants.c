@@ -178,6 +178,27 @@ static void records_that_cannot_be_written_open_nothing(void **state)
     assert_int_equal(world.net_count, 0);
 }
 
+/* The disk is full from the intent on: the kernel has opened what no record says. */
+static void what_cannot_be_recorded_is_closed_again(void **state)
+{
+    (void)state;
+    assert_int_equal(grant(ALICE, "db", "bob", port(5432)), REQUEST_PENDING);
+    const struct world_net asked = world.net[0];
+    world.net_count = 0;
+    world.records_fail = true;
+    asked.done(asked.data, &(struct net_reply){.error = 0});
+    assert_int_equal(world.answer.outcome, OUTCOME_HOST_CANNOT);
+    assert_int_equal(world.net_count, 1);
+    assert_int_equal(world.net[0].request.type, NET_GRANT_GONE);
+    assert_int_equal(world.net[0].request.slot, 5);
+    assert_int_equal(world.net[0].request.uid, world.users[BOB].uid);
+    assert_int_equal(grants_of(ALICE) + grants_of(BOB), 0);
+    refused(grant(CAROL, "off", "bob", port(80)), OUTCOME_HOST_CANNOT);
+    world.records_fail = false;
+    world_restart(1);
+    assert_int_equal(grants_of(ALICE) + grants_of(BOB), 0);
+}
+
 static void a_stopped_machine_opens_when_it_runs(void **state)
 {
     struct instance *off = world.users[CAROL].instances;
@@ -907,6 +928,32 @@ static void asks_are_denied_by_either_side_and_by_time(void **state)
     assert_int_equal(asks_of(ALICE), 0);
 }
 
+static void an_ask_that_cannot_be_recorded_is_none(void **state)
+{
+    (void)state;
+    world.records_fail = true;
+    refused(ask(BOB, "alice", "db", 5432), OUTCOME_HOST_CANNOT);
+    assert_int_equal(asks_of(ALICE) + asks_of(BOB), 0);
+    world.records_fail = false;
+    assert_int_equal(ask(BOB, "alice", "db", 5432), REQUEST_PENDING);
+    uint64_t id = world.answer.number[0];
+    world.records_fail = true;
+    refused(world_order(ALICE, ORDER_DENY, NULL, id, NULL, 0), OUTCOME_HOST_CANNOT);
+    assert_int_equal(asks_of(ALICE), 1);
+}
+
+/* Nobody waits for it: the disk is not made to. */
+static void an_ask_that_is_too_old_goes_without_the_disk(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(BOB, "alice", "db", 5432), REQUEST_PENDING);
+    size_t syncs = world.syncs;
+    world_time((ASK_TTL_S + 1) * NS_PER_S);
+    assert_int_equal(asks_of(ALICE), 0);
+    assert_int_equal(recorded(ALICE, RECORD_DENY, RECORD_OUTCOME), 1);
+    assert_int_equal(world.syncs, syncs);
+}
+
 static void nobody_fills_a_list_of_asks(void **state)
 {
     (void)state;
@@ -978,6 +1025,25 @@ static void why_names_the_grant(void **state)
     assert_int_equal(world.answer.outcome, OUTCOME_HOST_CANNOT);
 }
 
+static void why_waits_for_one_answer_at_a_time(void **state)
+{
+    size_t answers = world.answers;
+
+    (void)state;
+    assert_int_equal(why(BOB, NULL, "alice", "db", 5432), REQUEST_PENDING);
+    refused(why(BOB, NULL, "alice", "db", 5432), OUTCOME_OVER_LIMIT);
+    assert_int_equal(why(CAROL, NULL, "alice", "db", 5432), REQUEST_PENDING);
+    assert_int_equal(world.net_count, 2);
+    world_net_answers(0, 0);
+    assert_int_equal(world.answers, answers + 3);
+    assert_int_equal(why(BOB, NULL, "alice", "db", 5432), REQUEST_PENDING);
+    /* and for none while nobody could give it */
+    world_net_goes();
+    world.net_is_there = true; /* there, and not told all yet */
+    refused(why(CAROL, NULL, "alice", "db", 5432), OUTCOME_HOST_CANNOT);
+    assert_int_equal(world.net_count, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -987,6 +1053,7 @@ int main(void)
         TEST(a_slow_look_holds_nothing_up),
         TEST(a_kernel_that_refuses_grants_nothing),
         TEST(records_that_cannot_be_written_open_nothing),
+        TEST(what_cannot_be_recorded_is_closed_again),
         TEST(a_stopped_machine_opens_when_it_runs),
         TEST(without_croft_net_the_next_one_is_told),
         TEST(what_is_refused),
@@ -1022,9 +1089,12 @@ int main(void)
         TEST(what_is_approved_is_what_was_asked),
         TEST(an_ask_says_the_same_whether_the_machine_is_there),
         TEST(asks_are_denied_by_either_side_and_by_time),
+        TEST(an_ask_that_cannot_be_recorded_is_none),
+        TEST(an_ask_that_is_too_old_goes_without_the_disk),
         TEST(nobody_fills_a_list_of_asks),
         TEST(why_tells_nothing_of_what_was_not_granted),
         TEST(why_names_the_grant),
+        TEST(why_waits_for_one_answer_at_a_time),
     };
 
     return cmocka_run_group_tests_name("grants", tests, NULL, NULL);
