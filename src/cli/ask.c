@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "cli/door.h"
 #include "cli/granted.h"
+#include "cli/listing.h"
 #include "cli/option.h"
 #include "cli/say.h"
 #include "cli/terms.h"
@@ -42,11 +43,7 @@ int verb_ask(const struct cli *cli, int argc, char **argv, struct err *err)
     const char *why = NULL;
     bool json = false;
     const struct option options[] = {
-        {0, OPTION_TEXT, "for", &wish.for_text, 0, 0, NULL},
-        {0, OPTION_TEXT, "until", &wish.until_text, 0, 0, NULL},
-        {0, OPTION_FLAG, "forever", &wish.forever, 0, 0, NULL},
-        {0, OPTION_COUNT, "connections", &wish.connections, 1, GRANT_CONNECTIONS_MAX, NULL},
-        {0, OPTION_TEXT, "rate", &wish.rate_text, 0, 0, NULL},
+        TERMS_OPTIONS(wish),
         {0, OPTION_TEXT, "why", &why, 0, 0, NULL},
         {0, OPTION_FLAG, "json", &json, 0, 0, NULL},
     };
@@ -60,7 +57,7 @@ int verb_ask(const struct cli *cli, int argc, char **argv, struct err *err)
 
     (void)cli;
     if (r == 0)
-        r = terms_words(words.item, words.count, true, &user, &target, err);
+        r = terms_words(&words, true, &user, &target, err);
     if (r == 0)
         r = terms_read(&wish, &target, clock_wall_ns(), &body.terms, err);
     if (r == 0)
@@ -118,8 +115,10 @@ static char *wanted_limits(const struct grant_terms *terms, char *buf, size_t si
     return buf;
 }
 
-static void check_ask(struct ask_view *view)
+static void check_ask(void *entry)
 {
+    struct ask_view *view = entry;
+
     view->ask.machine[sizeof(view->ask.machine) - 1] = '\0';
     view->ask.why[sizeof(view->ask.why) - 1] = '\0';
     view->asker[sizeof(view->asker) - 1] = '\0';
@@ -127,8 +126,9 @@ static void check_ask(struct ask_view *view)
     str_printable(view->ask.why);
 }
 
-static void add_ask(struct table *table, const struct ask_view *view)
+static void add_ask(struct table *table, const void *entry)
 {
+    const struct ask_view *view = entry;
     char text[TARGET_TEXT_SIZE];
 
     table_format(table, "%" PRIu64, view->ask.id);
@@ -141,8 +141,9 @@ static void add_ask(struct table *table, const struct ask_view *view)
     table_cell(table, view->ask.why);
 }
 
-static json_t *ask_json(const struct ask_view *view)
+static json_t *ask_json(const void *entry)
 {
+    const struct ask_view *view = entry;
     const struct grant_terms *terms = &view->ask.terms;
     char what[TARGET_TEXT_SIZE];
     char end[64];
@@ -159,41 +160,20 @@ int verb_asks(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     static const char *const heads[] = {"ID",  "ASKER",  "OWNER", "PORT",
                                         "FOR", "LIMITS", "SINCE", "WHY"};
-    bool json = false;
-    const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
-    auto_free struct ask_view *view = NULL;
-    auto_table table = {0};
-    struct operands words;
-    auto_close sock = -1;
-    size_t count = 0;
-    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+    static const struct listing asks = {
+        .order = ORDER_ASKS,
+        .entry_size = sizeof(struct ask_view),
+        .name = "asks",
+        .no_words = "asks takes no words: `croft approve ID` or `croft deny ID` answers one",
+        .heads = heads,
+        .head_count = ARRAY_LEN(heads),
+        .check = check_ask,
+        .add = add_ask,
+        .json = ask_json,
+    };
 
     (void)cli;
-    if (r == 0 && words.count + words.rest_count != 0)
-        r = err_set(err, OUTCOME_USAGE,
-                    "asks takes no words: `croft approve ID` or `croft deny ID` answers one");
-    if (r == 0)
-        r = door_open(&sock, err);
-    if (r == 0)
-        r = door_list(sock, ORDER_ASKS, sizeof(*view), (void **)&view, &count, err);
-    if (r != 0)
-        return r;
-    for (size_t i = 0; i < count; i++)
-        check_ask(&view[i]);
-    if (json) {
-        auto_json *list = json_array();
-        auto_json *answer = json_pack("{s:O}", "asks", list);
-
-        for (size_t i = 0; i < count; i++)
-            (void)json_array_append_new(list, ask_json(&view[i]));
-        say_json(answer);
-        return OUTCOME_OK;
-    }
-    table_heads(&table, heads, ARRAY_LEN(heads));
-    for (size_t i = 0; i < count; i++)
-        add_ask(&table, &view[i]);
-    table_print(&table);
-    return OUTCOME_OK;
+    return listing_verb(&asks, argc, argv, err);
 }
 
 /* approve ID, deny ID */

@@ -17,6 +17,7 @@
 #include "cli/cli.h"
 #include "cli/door.h"
 #include "cli/granted.h"
+#include "cli/listing.h"
 #include "cli/option.h"
 #include "cli/say.h"
 #include "cli/terms.h"
@@ -30,11 +31,7 @@ int verb_grant(const struct cli *cli, int argc, char **argv, struct err *err)
     struct terms_wish wish = {.forever = false};
     bool json = false;
     const struct option options[] = {
-        {0, OPTION_TEXT, "for", &wish.for_text, 0, 0, NULL},
-        {0, OPTION_TEXT, "until", &wish.until_text, 0, 0, NULL},
-        {0, OPTION_FLAG, "forever", &wish.forever, 0, 0, NULL},
-        {0, OPTION_COUNT, "connections", &wish.connections, 1, GRANT_CONNECTIONS_MAX, NULL},
-        {0, OPTION_TEXT, "rate", &wish.rate_text, 0, 0, NULL},
+        TERMS_OPTIONS(wish),
         {0, OPTION_FLAG, "json", &json, 0, 0, NULL},
     };
     struct door_reply reply;
@@ -46,7 +43,7 @@ int verb_grant(const struct cli *cli, int argc, char **argv, struct err *err)
     int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
 
     if (r == 0)
-        r = terms_words(words.item, words.count, false, &user, &target, err);
+        r = terms_words(&words, false, &user, &target, err);
     if (r == 0)
         r = terms_read(&wish, &target, clock_wall_ns(), &body.terms, err);
     if (r == 0)
@@ -63,8 +60,19 @@ int verb_grant(const struct cli *cli, int argc, char **argv, struct err *err)
     return r;
 }
 
-static void add_grant(struct table *table, const struct grant_view *view)
+static void check_grant(void *entry)
 {
+    granted_check(entry);
+}
+
+static json_t *grant_json(const void *entry)
+{
+    return granted_json(entry);
+}
+
+static void add_grant(struct table *table, const void *entry)
+{
+    const struct grant_view *view = entry;
     char text[TARGET_TEXT_SIZE];
 
     table_format(table, "%" PRIu64, view->grant.id);
@@ -84,57 +92,38 @@ static void add_grant(struct table *table, const struct grant_view *view)
 int verb_grants(const struct cli *cli, int argc, char **argv, struct err *err)
 {
     static const char *const heads[] = {"ID", "OWNER", "TO", "PORT", "STATE", "ENDS", "LEFT"};
-    bool json = false;
-    const struct option options[] = {{0, OPTION_FLAG, "json", &json, 0, 0, NULL}};
-    auto_free struct grant_view *view = NULL;
-    auto_table table = {0};
-    struct operands words;
-    auto_close sock = -1;
-    size_t count = 0;
-    int r = option_parse(options, ARRAY_LEN(options), argc, argv, 0, &words, err);
+    static const struct listing grants = {
+        .order = ORDER_GRANTS,
+        .entry_size = sizeof(struct grant_view),
+        .name = "grants",
+        .no_words = "grants takes no words",
+        .heads = heads,
+        .head_count = ARRAY_LEN(heads),
+        .check = check_grant,
+        .add = add_grant,
+        .json = grant_json,
+    };
 
     (void)cli;
-    if (r == 0 && words.count + words.rest_count != 0)
-        r = err_set(err, OUTCOME_USAGE, "grants takes no words");
-    if (r == 0)
-        r = door_open(&sock, err);
-    if (r == 0)
-        r = door_list(sock, ORDER_GRANTS, sizeof(*view), (void **)&view, &count, err);
-    if (r != 0)
-        return r;
-    for (size_t i = 0; i < count; i++)
-        granted_check(&view[i]);
-    if (json) {
-        auto_json *list = json_array();
-        auto_json *answer = json_pack("{s:O}", "grants", list);
-
-        for (size_t i = 0; i < count; i++)
-            (void)json_array_append_new(list, granted_json(&view[i]));
-        say_json(answer);
-        return OUTCOME_OK;
-    }
-    table_heads(&table, heads, ARRAY_LEN(heads));
-    for (size_t i = 0; i < count; i++)
-        add_grant(&table, &view[i]);
-    table_print(&table);
-    return OUTCOME_OK;
+    return listing_verb(&grants, argc, argv, err);
 }
 
 /* By its number, or by what it allows whom (or by whom it was given). */
 static int read_revoked(const struct operands *words, struct order *order, struct order_grant *body,
                         struct err *err)
 {
+    const bool one = words->count == 1 && words->rest_count == 0;
     const char *user = NULL;
     struct target target;
     int r;
 
-    if (words->count == 1 && str_u64(words->item[0], 1, UINT64_MAX, &body->id) == 0)
+    if (one && str_u64(words->item[0], 1, UINT64_MAX, &body->id) == 0)
         return door_order(order, ORDER_REVOKE, NULL, NULL, err);
-    if (words->count == 1)
+    if (one)
         return err_set(err, OUTCOME_USAGE,
                        "'%.40s' is no number of a grant: `croft grants` shows them",
                        words->item[0]);
-    r = terms_words(words->item, words->count, true, &user, &target, err);
+    r = terms_words(words, true, &user, &target, err);
     if (r == 0)
         r = door_order(order, ORDER_REVOKE, "a machine", target.machine, err);
     if (r != 0)

@@ -9,12 +9,13 @@
 #include "cli/say.h"
 #include "cli/when.h"
 
-int terms_words(char *const *word, size_t count, bool of_user, const char **ret_user,
+int terms_words(const struct operands *words, bool of_user, const char **ret_user,
                 struct target *ret_target, struct err *err)
 {
+    char *const *word = words->item;
     int r;
 
-    if (count != 3)
+    if (words->count != 3 || words->rest_count != 0)
         return err_set(err, OUTCOME_USAGE, "give USER port MACHINE:PORT");
     if (strcmp(word[1], "port") != 0)
         return err_set(err, OUTCOME_USAGE, "'%.40s' cannot be granted: give USER port MACHINE:PORT",

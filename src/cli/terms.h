@@ -4,6 +4,7 @@
 #define CROFT_CLI_TERMS_H
 
 #include "base/err.h"
+#include "cli/option.h"
 #include "cli/target.h"
 #include "wire/grant.h"
 #include <stdbool.h>
@@ -19,13 +20,23 @@ struct terms_wish {
     bool forever;
 };
 
+/* The rows of an option table that are the same wherever terms are typed. */
+#define TERMS_OPTIONS(wish)                                                                        \
+    {0, OPTION_TEXT, "for", &(wish).for_text, 0, 0, NULL},                                         \
+        {0, OPTION_TEXT, "until", &(wish).until_text, 0, 0, NULL},                                 \
+        {0, OPTION_FLAG, "forever", &(wish).forever, 0, 0, NULL},                                  \
+        {0, OPTION_COUNT, "connections", &(wish).connections, 1, GRANT_CONNECTIONS_MAX, NULL},     \
+    {                                                                                              \
+        0, OPTION_TEXT, "rate", &(wish).rate_text, 0, 0, NULL                                      \
+    }
+
 /**
  * terms_words() - reads "USER port MACHINE:PORT", the words of grant, revoke and ask
  * @of_user:  the machine is USER's, not the caller's: "db.alice:5432" may then be written
- * @ret_user: borrowed from @word
+ * @ret_user: borrowed from @words
  * Return: 0; OUTCOME_USAGE with a sentence
  */
-nodiscard int terms_words(char *const *word, size_t count, bool of_user, const char **ret_user,
+nodiscard int terms_words(const struct operands *words, bool of_user, const char **ret_user,
                           struct target *ret_target, struct err *err);
 
 /**

@@ -85,7 +85,9 @@ static void targets(void **state)
     assert_memory_equal(target.address, "\x01\x02\x03\x04", 4);
 }
 
-static int words(bool of_user, const char *user, const char *kind, const char *what)
+/* @behind: how many words stand behind "--" */
+static int words_with(size_t behind, bool of_user, const char *user, const char *kind,
+                      const char *what)
 {
     char room[3][64];
     char *word[] = {room[0], room[1], room[2]};
@@ -96,7 +98,13 @@ static int words(bool of_user, const char *user, const char *kind, const char *w
 
     for (; count < 3 && given[count] != NULL; count++)
         (void)snprintf(room[count], sizeof(room[count]), "%s", given[count]);
-    return terms_words(word, count, of_user, &ret_user, &target, &err);
+    const struct operands given_words = {.item = word, .count = count, .rest_count = behind};
+    return terms_words(&given_words, of_user, &ret_user, &target, &err);
+}
+
+static int words(bool of_user, const char *user, const char *kind, const char *what)
+{
+    return words_with(0, of_user, user, kind, what);
 }
 
 static void who_and_what(void **state)
@@ -110,6 +118,7 @@ static void who_and_what(void **state)
     assert_int_equal(words(false, NULL, NULL, NULL), OUTCOME_USAGE);
     assert_int_equal(words(false, "bob", "path", "home:/srv"), OUTCOME_USAGE);
     assert_int_equal(words(false, "Bob", "port", "db:5432"), OUTCOME_USAGE);
+    assert_int_equal(words_with(1, false, "bob", "port", "db:5432"), OUTCOME_USAGE);
     assert_int_equal(words(false, "bob", "port", "100.96.0.2:5432"), OUTCOME_USAGE);
 }
 
