@@ -52,6 +52,11 @@ const char *exec_variable(const char *const *envp, const char *name)
     return NULL;
 }
 
+bool exec_same_variable(const char *one, const char *other)
+{
+    return strncmp(one, other, strcspn(one, "=") + 1) == 0;
+}
+
 static int exec_one(const char *file, const char *const *argv, const char *const *envp)
 {
     /* execve() lacks the const for historical reasons only. */

@@ -4,6 +4,7 @@
 #define CROFT_BASE_EXEC_H
 
 #include "base/attrs.h"
+#include <stdbool.h>
 
 /* What a command is searched in when its environment has no PATH. */
 #define EXEC_PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -15,6 +16,9 @@
  * Return: only on failure: -ENOENT nowhere; -EACCES found, but not executable; -errno
  */
 nodiscard int exec_search(const char *const *argv, const char *const *envp);
+
+/** exec_same_variable() - whether @one and @other, "NAME=VALUE", have the same NAME */
+bool exec_same_variable(const char *one, const char *other);
 
 /** exec_variable() - the value of @name in @envp. Return: borrowed; NULL when it is not set */
 const char *exec_variable(const char *const *envp, const char *name);

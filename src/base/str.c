@@ -146,6 +146,26 @@ int str_unhex(const char *text, uint8_t *bytes, size_t size)
     return 0;
 }
 
+bool str_is_shallow(const char *text, size_t size, unsigned int depth_max)
+{
+    bool in_string = false;
+    unsigned int depth = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (in_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        else if (!in_string && (text[i] == '{' || text[i] == '['))
+            depth++;
+        else if (!in_string && (text[i] == '}' || text[i] == ']') && depth > 0)
+            depth--;
+        if (depth > depth_max)
+            return false;
+    }
+    return true;
+}
+
 void str_printable(char *text)
 {
     unsigned char *next = (unsigned char *)text;

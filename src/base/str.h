@@ -52,6 +52,15 @@ void str_hex(const uint8_t *bytes, size_t size, char *to);
 nodiscard int str_unhex(const char *text, uint8_t *bytes, size_t size);
 
 /**
+ * str_is_shallow() - whether brackets in the @size bytes of JSON at @text nest at most @depth_max
+ * deep
+ *
+ * Asked before a parser that recurses once for each level; what else is wrong with the text is the
+ * parser's to say. Brackets in strings do not count.
+ */
+bool str_is_shallow(const char *text, size_t size, unsigned int depth_max);
+
+/**
  * str_printable() - makes @text safe for a terminal: in place, each byte of a control character
  * (C0, DEL, C1) and each byte that is not UTF-8 becomes '?'
  */

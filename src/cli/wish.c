@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/exec.h"
 #include "base/str.h"
 
 static bool is_name(const struct wish *wish, const struct plan *plan)
@@ -47,11 +48,6 @@ static bool is_command(const struct wish *wish, uint32_t kind, const char *const
     return argc == 1 && strcmp(argv[0], kind == PLAN_MACHINE ? PLAN_NO_COMMAND : PLAN_SHELL) == 0;
 }
 
-static bool is_same_variable(const char *one, const char *other)
-{
-    return strncmp(one, other, strcspn(one, "=") + 1) == 0;
-}
-
 /* Each variable that was asked for, the last of each name, is there and is the only one of its
  * name: what a program finds when there are two is its own choice. */
 static bool has_env(const struct option_list *asked, const char *const *envp)
@@ -61,10 +57,10 @@ static bool has_env(const struct option_list *asked, const char *const *envp)
         size_t found = 0;
 
         for (size_t later = i + 1; later < asked->count; later++)
-            if (is_same_variable(wanted, asked->item[later]))
+            if (exec_same_variable(wanted, asked->item[later]))
                 wanted = asked->item[later];
         for (size_t j = 0; envp[j] != NULL; j++) {
-            if (!is_same_variable(wanted, envp[j]))
+            if (!exec_same_variable(wanted, envp[j]))
                 continue;
             if (strcmp(envp[j], wanted) != 0)
                 return false;

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/exec.h"
 #include "base/str.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -255,11 +256,6 @@ static void add_command(struct strings *strings, const struct wish *wish,
         add_word(strings, command, wish->kind == PLAN_MACHINE ? PLAN_NO_COMMAND : PLAN_SHELL);
 }
 
-static bool is_same_variable(const char *one, const char *other)
-{
-    return strncmp(one, other, strcspn(one, "=") + 1) == 0;
-}
-
 /*
  * From what Croft sets over the image to the wish: of one name the last counts, so that there is
  * one of each.
@@ -289,7 +285,7 @@ static void add_env(struct strings *strings, const struct wish *wish, const char
 
     for (size_t i = 0; i < count; i++) {
         size_t later = i + 1;
-        while (later < count && !is_same_variable(variables[i], variables[later]))
+        while (later < count && !exec_same_variable(variables[i], variables[later]))
             later++;
         if (later < count)
             continue;

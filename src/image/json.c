@@ -2,37 +2,15 @@
 /* json - strict reading of a stranger's JSON */
 #include "image/json.h"
 
-#include <stdbool.h>
-
+#include "base/str.h"
 #include "wire/limits.h"
-
-/* Counts brackets outside of strings; what else is wrong with the text is the parser's to say. */
-static bool is_shallow(const char *text, size_t size)
-{
-    bool in_string = false;
-    unsigned int depth = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        if (in_string && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && (text[i] == '{' || text[i] == '['))
-            depth++;
-        else if (!in_string && (text[i] == '}' || text[i] == ']'))
-            depth--;
-        if (depth > IMAGE_JSON_DEPTH_MAX)
-            return false; /* too deep, or closed more often than opened */
-    }
-    return true;
-}
 
 json_t *json_read(const char *text, size_t size, const char *what, struct err *err)
 {
     json_error_t error;
     json_t *value = NULL;
 
-    if (size > IMAGE_JSON_MAX || !is_shallow(text, size)) {
+    if (size > IMAGE_JSON_MAX || !str_is_shallow(text, size, IMAGE_JSON_DEPTH_MAX)) {
         err_set(err, OUTCOME_FAILED, "%s in the archive is too large or too deep (%zu bytes)", what,
                 size);
         return NULL;

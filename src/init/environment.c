@@ -24,11 +24,11 @@ const char *const *environment_make(const char *const *envp, const struct user *
     size_t count = 0;
     for (; *envp && count < PLAN_ARGS_MAX; envp++)
         made[count++] = *envp;
-    if (add(home, sizeof(home), given, "HOME=", user ? user->home : "/root"))
+    if (add(home, sizeof(home), given, "HOME", user ? user->home : "/root"))
         made[count++] = home;
-    if (user && user->name[0] && add(name, sizeof(name), given, "USER=", user->name))
+    if (user && user->name[0] && add(name, sizeof(name), given, "USER", user->name))
         made[count++] = name;
-    if (user && user->name[0] && add(logname, sizeof(logname), given, "LOGNAME=", user->name))
+    if (user && user->name[0] && add(logname, sizeof(logname), given, "LOGNAME", user->name))
         made[count++] = logname;
     if (exec_variable(given, "PATH") == NULL)
         made[count++] = "PATH=" EXEC_PATH_DEFAULT;
@@ -36,13 +36,13 @@ const char *const *environment_make(const char *const *envp, const struct user *
     return made;
 }
 
-/* @variable: "NAME=". Return: false when it was given, or does not fit */
+/* Return: false when it was given, or does not fit */
 static bool add(char *to, size_t size, const char *const *given, const char *variable,
                 const char *value)
 {
     const size_t length = strlen(variable);
-    for (; *given; given++)
-        if (strncmp(*given, variable, length) == 0)
-            return false;
-    return str_copy(to, size, variable) == 0 && str_copy(to + length, size - length, value) == 0;
+    if (exec_variable(given, variable) != NULL || str_copy(to, size, variable) < 0)
+        return false;
+    to[length] = '=';
+    return str_copy(to + length + 1, size - length - 1, value) == 0;
 }

@@ -3,17 +3,16 @@
 #include "wire/control.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "wire/limits.h"
 
 static const char base64_digit[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static bool control_is_shallow(const char *text, size_t size);
 static int base64_value(char digit);
 
 json_t *control_parse(const char *text, size_t size, struct err *err)
@@ -25,9 +24,8 @@ json_t *control_parse(const char *text, size_t size, struct err *err)
         err_set(err, OUTCOME_USAGE, "message: %zu bytes; at most %u", size, MESSAGE_SIZE_MAX);
         return NULL;
     }
-    /* Before jansson, which recurses once for each level. */
-    if (!control_is_shallow(text, size)) {
-        err_set(err, OUTCOME_USAGE, "message: nested deeper than %d", CONTROL_DEPTH_MAX);
+    if (!str_is_shallow(text, size, CONTROL_DEPTH_MAX)) {
+        err_set(err, OUTCOME_USAGE, "message: nested deeper than %u", CONTROL_DEPTH_MAX);
         return NULL;
     }
     object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
@@ -105,28 +103,6 @@ int control_unbase64(const char *text, void *bytes, size_t size, size_t *ret_siz
     }
     *ret_size = done;
     return 0;
-}
-
-/* Counts brackets outside of strings; what else is wrong with the text is the parser's to say. */
-static bool control_is_shallow(const char *text, size_t size)
-{
-    bool in_string = false;
-    int depth = 0;
-    size_t i;
-
-    for (i = 0; i < size; i++) {
-        if (in_string && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && (text[i] == '{' || text[i] == '['))
-            depth++;
-        else if (!in_string && (text[i] == '}' || text[i] == ']'))
-            depth--;
-        if (depth > CONTROL_DEPTH_MAX)
-            return false;
-    }
-    return true;
 }
 
 static int base64_value(char digit)

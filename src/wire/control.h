@@ -33,7 +33,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#define CONTROL_DEPTH_MAX 8
+#define CONTROL_DEPTH_MAX 8U
 
 /**
  * control_parse() - strict: one object, UTF-8, no duplicate keys, at most CONTROL_DEPTH_MAX deep
