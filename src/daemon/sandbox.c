@@ -19,13 +19,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "croft-paths.h"
+#include "linux/hardening.h"
 #include "linux/path.h"
 #include "linux/restriction.h"
 #include "linux/sysfilter.h"
@@ -35,11 +35,6 @@
 #define DAEMON_MEMORY_MAX (1024UL * 1024 * 1024)
 
 #define FILTER_FILE CROFT_LIB_DIR "/filters/croftd.bpf"
-
-#ifndef PR_SET_MDWE
-#define PR_SET_MDWE              65
-#define PR_MDWE_REFUSE_EXEC_GAIN 1
-#endif
 
 static int check_identity(struct err *err)
 {
@@ -51,18 +46,12 @@ static int check_identity(struct err *err)
 
 static int set_limits(struct err *err)
 {
-    const struct rlimit none = {0, 0};
     const struct rlimit memory = {DAEMON_MEMORY_MAX, DAEMON_MEMORY_MAX};
     umask(0077);
     if (setrlimit(RLIMIT_AS, &memory) < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, -errno, "limiting memory");
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return err_errno(err, OUTCOME_HOST_CANNOT, -errno, "giving up core files");
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return err_errno(err, OUTCOME_HOST_CANNOT, -errno, "setting no_new_privs");
-    if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) < 0 && errno != EINVAL)
-        return err_errno(err, OUTCOME_HOST_CANNOT, -errno, "refusing memory that becomes code");
-    return 0;
+    int rc = hardening_enter();
+    return rc < 0 ? err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot confine croftd") : 0;
 }
 
 int sandbox_enter(const struct usage *usage, struct err *err)

@@ -76,6 +76,12 @@ int path_create(int dir, const char *name, int flags, mode_t mode)
     return open_beneath(dir, name, flags | make, mode, RESOLVE_STRICT);
 }
 
+int path_open_or_create(int dir, const char *name, int flags, mode_t mode)
+{
+    int fd = path_open(dir, name, flags);
+    return fd == -ENOENT ? path_create(dir, name, flags, mode) : fd;
+}
+
 int path_temporary(int dir)
 {
     return open_beneath(dir, ".", O_TMPFILE | O_RDWR, 0600, RESOLVE_STRICT);

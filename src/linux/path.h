@@ -34,6 +34,10 @@ nodiscard int path_open_xdev(int dir, const char *name, int flags);
  * -errno */
 nodiscard int path_create(int dir, const char *name, int flags, mode_t mode);
 
+/** path_open_or_create() - as path_open(); when it is not there it is made, with @mode. Return:
+ * descriptor; -errno */
+nodiscard int path_open_or_create(int dir, const char *name, int flags, mode_t mode);
+
 /** path_temporary() - an empty file without a name in @dir, for reading and writing; it is gone
  * with its last descriptor. Return: descriptor (caller owns); -errno */
 nodiscard int path_temporary(int dir);

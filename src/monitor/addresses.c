@@ -115,8 +115,7 @@ void address_retire(struct instance *instance)
 
 static int open_file(struct monitor *monitor)
 {
-    int fd = path_open(monitor->dirs.run, ADDRESSES_FILE, O_RDWR);
-    return fd == -ENOENT ? path_create(monitor->dirs.run, ADDRESSES_FILE, O_RDWR, 0600) : fd;
+    return path_open_or_create(monitor->dirs.run, ADDRESSES_FILE, O_RDWR, 0600);
 }
 
 static int write_head(const struct monitor *monitor, uint32_t last)

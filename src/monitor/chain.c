@@ -114,9 +114,7 @@ int chain_sync(struct chain *chain)
 static int open_file(int dir, const char *name, mode_t mode, gid_t gid)
 {
     struct stat found;
-    auto_close fd = path_open(dir, name, O_RDWR | O_APPEND);
-    if (fd == -ENOENT)
-        fd = path_create(dir, name, O_RDWR | O_APPEND, 0600);
+    auto_close fd = path_open_or_create(dir, name, O_RDWR | O_APPEND, 0600);
     if (fd < 0)
         return fd;
     if (fstat(fd, &found) < 0)

@@ -258,9 +258,7 @@ static void slot_name(uint32_t slot, char name[SLOT_NAME_SIZE])
 
 static int write_file(int dir, const char *name, struct lines *lines)
 {
-    auto_close file = path_open(dir, name, O_RDWR);
-    if (file == -ENOENT)
-        file = path_create(dir, name, O_RDWR, 0444);
+    auto_close file = path_open_or_create(dir, name, O_RDWR, 0444);
     return file < 0 ? file : lines_write(file, lines);
 }
 

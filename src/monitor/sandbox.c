@@ -10,18 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/fd.h"
 #include "linux/caps.h"
+#include "linux/hardening.h"
 #include "linux/path.h"
 #include "linux/sysfilter.h"
-
-#ifndef PR_SET_MDWE
-#define PR_SET_MDWE              65 /* Linux 6.3 */
-#define PR_MDWE_REFUSE_EXEC_GAIN 1
-#endif
 
 /* Every capability but these is gone, from the bounding set too. wire/README names their orders. */
 static const uint64_t MONITOR_CAPABILITIES =
@@ -56,22 +51,15 @@ int sandbox_enter(int lib, struct err *err)
 
 static int limit_self(void)
 {
-    const struct rlimit no_core = {0, 0};
     struct rlimit nofile;
 
-    /* Memory of the monitor in a core file would show what users asked for. */
-    if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return -errno;
     /* A descriptor or two for each connection, volume and instance: as many as the host allows. */
     if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
         return -errno;
     nofile.rlim_cur = nofile.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &nofile) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
         return -errno;
-    /* EINVAL: a kernel before 6.3 */
-    if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) < 0 && errno != EINVAL)
-        return -errno;
-    return 0;
+    return hardening_enter();
 }
 
 static int load_filter(int lib)

@@ -163,9 +163,7 @@ static int stage_host(struct net *net, int dir, struct err *err)
 static int stage_table(struct net *net, int dir, const struct net_request *hello, struct err *err)
 {
     const bool open = CROFT_ABLATE && (hello->without & ABLATE_NFTABLES) != 0;
-    net->keep = path_open(dir, "table", O_RDWR);
-    if (net->keep == -ENOENT)
-        net->keep = path_create(dir, "table", O_RDWR, 0644);
+    net->keep = path_open_or_create(dir, "table", O_RDWR, 0644);
     if (net->keep < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, net->keep, "cannot use %s/net/table",
                          CROFT_RUN_DIR);

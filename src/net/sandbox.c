@@ -18,13 +18,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "croft-paths.h"
 #include "linux/caps.h"
+#include "linux/hardening.h"
 #include "linux/path.h"
 #include "linux/restriction.h"
 #include "linux/sysfilter.h"
@@ -33,11 +33,6 @@
 #define MEMORY_MAX (1024UL * 1024 * 1024)
 
 #define FILTER_FILE CROFT_LIB_DIR "/filters/net.bpf"
-
-#ifndef PR_SET_MDWE
-#define PR_SET_MDWE              65 /* Linux 6.3 */
-#define PR_MDWE_REFUSE_EXEC_GAIN 1
-#endif
 
 static int limit_self(void);
 
@@ -68,12 +63,7 @@ static int limit_self(void)
     const struct rlimit none = {0, 0};
     const struct rlimit memory = {MEMORY_MAX, MEMORY_MAX};
 
-    if (setrlimit(RLIMIT_AS, &memory) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ||
-        setrlimit(RLIMIT_NPROC, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (setrlimit(RLIMIT_AS, &memory) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0)
         return -errno;
-    /* EINVAL: a kernel before 6.3 */
-    if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) < 0 && errno != EINVAL)
-        return -errno;
-    return 0;
+    return hardening_enter();
 }

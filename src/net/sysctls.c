@@ -37,9 +37,7 @@ int sysctls_read(struct sysctls *sysctls, int dir, const struct routes *routes)
     auto_close net = path_root("/proc/sys/net", O_RDONLY | O_DIRECTORY);
     if (net < 0)
         return net;
-    sysctls->keep = path_open(dir, "sysctl", O_RDWR);
-    if (sysctls->keep == -ENOENT)
-        sysctls->keep = path_create(dir, "sysctl", O_RDWR, 0644);
+    sysctls->keep = path_open_or_create(dir, "sysctl", O_RDWR, 0644);
     if (sysctls->keep < 0)
         return sysctls->keep;
     if (pread(sysctls->keep, &settings, sizeof(settings), 0) != (ssize_t)sizeof(settings) ||

@@ -132,9 +132,7 @@ static int make_net_dir(struct super *super)
 static int lock_pid_file(int run_dir)
 {
     char text[16];
-    auto_close fd = path_open(run_dir, "super.pid", O_RDWR);
-    if (fd == -ENOENT)
-        fd = path_create(run_dir, "super.pid", O_RDWR, 0644);
+    auto_close fd = path_open_or_create(run_dir, "super.pid", O_RDWR, 0644);
     if (fd < 0)
         return fd;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
