@@ -42,7 +42,7 @@ void found_look(struct found *found)
     look_each(CGROUPS, take_hierarchy, found);
     look_each("/sys/class/net", take_link, found);
     take_addresses(found);
-    auto_free char *ruleset = program_output(PROGRAM_NFT_LIST);
+    auto_free char *ruleset = program_ruleset();
     found->has_table = ruleset != NULL && found_elements(found, ruleset);
 }
 

@@ -87,7 +87,7 @@ static int examine(const struct options *options)
     auto_accounts accounts = {0};
     struct roads roads;
 
-    auto_free char *ruleset = program_output(PROGRAM_NFT_LIST);
+    auto_free char *ruleset = program_ruleset();
     controls_kernel(&controls);
     controls_cgroups(&controls);
     controls_network(&controls);

@@ -26,9 +26,8 @@ static pid_t start(const char *const *argv, int input, int output);
 static bool is_success(pid_t pid);
 static char *read_all(int from);
 
-char *program_output(enum program program)
+char *program_ruleset(void)
 {
-    static const char *const *const commands[PROGRAM_COUNT] = {nft_list};
     int ends[2];
 
     auto_close null = path_root("/dev/null", O_RDWR);
@@ -36,7 +35,7 @@ char *program_output(enum program program)
         return NULL;
     auto_close from = ends[0];
     auto_close to = ends[1];
-    pid_t pid = start(commands[program], null, to);
+    pid_t pid = start(nft_list, null, to);
     fd_close(&to);
     auto_free char *text = pid < 0 ? NULL : read_all(from);
     return pid >= 0 && is_success(pid) ? take_ptr(text) : NULL;

@@ -6,14 +6,9 @@
 #include "base/attrs.h"
 #include <stdbool.h>
 
-enum program {
-    PROGRAM_NFT_LIST, /* the whole ruleset as JSON */
-    PROGRAM_COUNT
-};
-
-/** program_output() - runs it. Return: what it printed (caller frees); NULL: it failed or is not
- * there */
-nodiscard char *program_output(enum program program);
+/** program_ruleset() - `nft -j list ruleset`. Return: what it printed (caller frees); NULL: it
+ * failed or is not there */
+nodiscard char *program_ruleset(void);
 
 /**
  * program_nft() - gives @rules to `nft -f -`, in the network namespace of the caller

@@ -139,8 +139,7 @@ static int step(struct walk *walk, enum tree_use use, const char *repair)
         return follow(walk, entry);
     if (whole[0] == '\0' || str_copy(walk->where, sizeof(walk->where), whole) < 0)
         return 0;
-    if (!is_last || use != TREE_PASS)
-        blame_owner(walk, &meta, whole);
+    blame_owner(walk, &meta, whole);
     if (is_last && (use == TREE_DIRECTORY || (use == TREE_FILE && !S_ISDIR(meta.st_mode))))
         blame_modes(walk, entry, &meta, whole);
     fd_close(&walk->at);

@@ -29,7 +29,6 @@ nodiscard ssize_t tree_acl(const uint8_t *bytes, size_t size,
 enum tree_use {
     TREE_FILE,      /* its content counts */
     TREE_DIRECTORY, /* what lies in it counts, new names included */
-    TREE_PASS,      /* a file whose own writers are judged elsewhere: the way to it only */
 };
 
 /**
