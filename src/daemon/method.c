@@ -302,11 +302,10 @@ static int call_plan(struct call *call, struct err *err)
     static union plan_buffer buffer;
     static const char *words[PLAN_ARGS_MAX];
     static const char *env[PLAN_ARGS_MAX];
-    const char *const default_image = call->host->config->default_image;
     char job_name[NAME_SIZE];
     uint8_t random[4];
     struct wish wish = {
-        .image = default_image[0] != '\0' ? default_image : BUILT_IN_IMAGE,
+        .image = "",
         .user = "",
         .workdir = "",
         .command = words,

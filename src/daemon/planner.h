@@ -24,9 +24,10 @@
  * workdir:     inside; "": the image's
  * entrypoint:  takes the place of the image's, "": of none; NULL: the image's
  * command:     what is appended to the entry point in place of the image's CMD, which goes with the
- *              image's entry point only; when there is neither, a machine idles and a job is a
- * shell env:         over the image's offline:     no network but its own loopback memory_bytes,
- * pids, cpu_milli: 0: the envelope's
+ *              image's entry point only; when there is neither, a machine idles, a job is a shell
+ * env:         over the image's
+ * offline:     no network but its own loopback
+ * memory_bytes, pids, cpu_milli: 0: the envelope's
  */
 struct wish {
     uint32_t kind;

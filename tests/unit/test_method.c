@@ -10,6 +10,10 @@
 #include "test_daemon.h"
 #include "wire/control.h"
 
+/* A plan that is right but for what @rest says. */
+#define PLAN_JOB(rest)                                                                             \
+    "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"image\":\"busybox\"," rest "}}"
+
 static struct view view;
 static const struct config config = {.default_image = "busybox"};
 static const struct usage usage = {.memory = -1, .pids = -1};
@@ -86,14 +90,14 @@ static void malformed(void **state)
         "{\"method\":\"List\",\"parameters\":{\"user\":1}}",
         "{\"method\":\"Plan\",\"parameters\":{}}",
         "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"machine\"}}",
-        "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"memory\":0}}",
-        "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"memory\":-1}}",
-        "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"pids\":4294967296}}",
-        "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"memory\":1.5}}",
-        "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"tty\":1}}",
-        "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"offline\":\"no\"}}",
-        "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"command\":\"x\"}}",
-        "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"command\":[\"x\",2]}}",
+        PLAN_JOB("\"memory\":0"),
+        PLAN_JOB("\"memory\":-1"),
+        PLAN_JOB("\"pids\":4294967296"),
+        PLAN_JOB("\"memory\":1.5"),
+        PLAN_JOB("\"tty\":1"),
+        PLAN_JOB("\"offline\":\"no\""),
+        PLAN_JOB("\"command\":\"x\""),
+        PLAN_JOB("\"command\":[\"x\",2]"),
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -161,8 +165,7 @@ static void admin_sees_who_is_named(void **state)
     assert_refused(&root, "{\"method\":\"List\",\"parameters\":{\"user\":\"nobody\"}}",
                    OUTCOME_NOT_FOUND);
     /* An admin plans nothing for others. */
-    assert_refused(&root, "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\"}}",
-                   OUTCOME_NOT_PERMITTED);
+    assert_refused(&root, PLAN_JOB("\"tty\":false"), OUTCOME_NOT_PERMITTED);
 }
 
 static void network_is_shown(void **state)
@@ -205,8 +208,7 @@ static void plan_is_whole(void **state)
     struct err err = {.text = ""};
     size_t size = 0;
     (void)state;
-    json_t *answer = ask(
-        &alice, "{\"method\":\"Plan\",\"parameters\":{\"kind\":\"job\",\"x\":1,\"offline\":true}}");
+    json_t *answer = ask(&alice, PLAN_JOB("\"x\":1,\"offline\":true"));
     const json_t *parameters = json_object_get(answer, "parameters");
     const char *plan = json_string_value(json_object_get(parameters, "plan"));
     assert_non_null(plan);
