@@ -62,8 +62,8 @@ int ask_order_ask(struct request *request, struct user *user, struct err *err)
     rc = record_both(asked, RECORD_ASK, user->uid, ask.why, DURABLE_NOW);
     if (rc < 0) {
         asked_free(asked);
-        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot record what you ask of %s",
-                         owner->name);
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc,
+                         "cannot write the records, so nothing was asked");
     }
     ends_note(monitor, UINT64_MAX, due_wall_ns(asked));
     const uint64_t numbers[4] = {ask.id};
@@ -117,8 +117,8 @@ int ask_order_deny(struct request *request, struct user *user, struct err *err)
                          asked->owner == user ? "denied" : "taken back", DURABLE_NOW);
     if (rc < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, rc,
-                         "cannot record the answer to ask %" PRIu64 ", which waits still",
-                         asked->ask.id);
+                         "cannot write the records, so ask %" PRIu64 " still waits",
+                         request->order.number);
     asked_free(asked);
     return 0;
 }
@@ -156,7 +156,7 @@ uint64_t asks_expire(struct monitor *monitor, uint64_t now_wall_ns)
         uint64_t due = due_wall_ns(asked);
         next = asked->next;
         if (due <= now_wall_ns) {
-            /* Unrecorded it is found too old once more by the next monitor. */
+            /* By the clock it is over after a restart too, recorded or not. */
             (void)record_both(asked, RECORD_DENY, asked->ask.owner_uid, "not answered in time",
                               DURABLE_SOON);
             asked_free(asked);
@@ -175,7 +175,7 @@ void asks_user_gone(struct user *user)
         next = asked->next;
         if (asked->asker != user && asked->owner != user)
             continue;
-        /* Unrecorded it goes with the user, whose removal is recorded. */
+        /* Nor is it there after a restart: a later user of that uid has another slot. */
         (void)record_both(asked, RECORD_DENY, 0, "one of the two was removed", DURABLE_SOON);
         asked_free(asked);
     }
@@ -260,7 +260,7 @@ static bool same_what(const struct ask *one, const struct ask *other)
            one->terms.port == other->terms.port && strcmp(one->machine, other->machine) == 0;
 }
 
-/* Return: 0; -errno: it is not in the owner's file, which is what counts */
+/* Return: 0; -errno: it is not in the owner's file, which is the one that counts */
 static int record_both(const struct asked *asked, enum record_type type, uint32_t actor_uid,
                        const char *text, enum durability durability)
 {
@@ -275,12 +275,15 @@ static int record_both(const struct asked *asked, enum record_type type, uint32_
         .payload = ask,
         .payload_size = sizeof(*ask),
     };
-    int rc = records_outcome(asked->monitor, &asked->owner->chain, &entry, durability);
-    if (rc < 0)
-        return rc;
-    allowance_written(asked->owner, actor_uid, sizeof(*ask));
-    if (records_outcome(asked->monitor, &asked->asker->chain, &entry, durability) == 0)
-        allowance_written(asked->asker, actor_uid, sizeof(*ask));
+    struct user *const both[] = {asked->owner, asked->asker};
+
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        int rc = records_outcome(asked->monitor, &both[i]->chain, &entry, durability);
+        if (rc == 0)
+            allowance_written(both[i], actor_uid, sizeof(*ask));
+        else if (both[i] == asked->owner)
+            return rc;
+    }
     return 0;
 }
 

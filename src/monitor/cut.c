@@ -67,6 +67,7 @@ void granted_end(struct granted *granted, enum grant_over over, uint32_t actor_u
 {
     struct reply_grant made = {.listening = granted->listening};
     struct request *maker = granted->waiting;
+    struct err err = {.outcome = OUTCOME_OK};
 
     if (granted->state == GRANTED_ENDING) {
         if (!granted->timer.armed)
@@ -77,8 +78,12 @@ void granted_end(struct granted *granted, enum grant_over over, uint32_t actor_u
             finish(granted);
         return;
     }
-    if (granted->state == GRANTED_MAKING)
-        (void)granted_made(granted); /* unrecorded it ends all the same */
+    /* It ends in either case; what cannot be recorded of its end is tried again. */
+    int rc = granted->state == GRANTED_MAKING ? granted_made(granted) : 0;
+    if (rc < 0)
+        (void)err_errno(&err, OUTCOME_HOST_CANNOT, rc,
+                        "cannot write the records, so port %u of %s is not granted",
+                        granted->grant.terms.port, granted->grant.machine);
     sockets_forget(&granted->jobs);
     granted_view(granted, &made.view);
     granted->waiting = NULL;
@@ -88,7 +93,10 @@ void granted_end(struct granted *granted, enum grant_over over, uint32_t actor_u
         begin(granted);
     wait_for(granted, request);
     granted_close(granted);
-    request_finish_with(maker, NULL, &made, sizeof(made), NULL, 0);
+    if (rc == 0)
+        request_finish_with(maker, NULL, &made, sizeof(made), NULL, 0);
+    else
+        request_finish(maker, &err);
 }
 
 void cuts_init(struct monitor *monitor)

@@ -117,7 +117,7 @@ struct user *grants_user(const struct user *user, const char *name, struct err *
  * not run */
 void granted_open(struct granted *granted);
 /** granted_made() - records that it is there, whether it is open already or will be. Return: 0;
- * -errno: it is not recorded, so there must be none */
+ * -errno: it is not in the records, and must end */
 int granted_made(struct granted *granted);
 /** granted_answer() - tells who granted it */
 void granted_answer(struct granted *granted);

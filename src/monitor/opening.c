@@ -23,8 +23,8 @@ static void on_told(void *data, const struct net_reply *reply);
 static void look(struct granted *granted, struct instance *instance);
 static void on_looked(void *data, uint32_t what, const uint32_t number[2]);
 static void on_open_due(void *data);
-static void fail_open(struct granted *granted, int error);
 static void open_failed(struct granted *granted, int error);
+static void not_recorded(struct granted *granted, int error);
 
 void granted_open(struct granted *granted)
 {
@@ -34,10 +34,10 @@ void granted_open(struct granted *granted)
     granted->timer = (struct loop_timer){.on_due = on_open_due, .data = granted};
     if (instance == NULL || link_slot(instance) == 0) {
         int rc = granted_made(granted);
-        if (rc < 0)
-            open_failed(granted, rc);
-        else
+        if (rc == 0)
             granted_answer(granted);
+        else
+            not_recorded(granted, rc);
         return;
     }
     if (chain_sync(&granted->owner->chain) < 0) {
@@ -54,9 +54,9 @@ int granted_made(struct granted *granted)
     uint64_t until = granted->grant.terms.until_wall_ns;
     int rc = granted_record(granted, RECORD_GRANT);
 
+    granted->state = GRANTED_LIVE;
     if (rc < 0)
         return rc;
-    granted->state = GRANTED_LIVE;
     if (granted->ask_id != 0)
         asks_answered(granted->monitor, granted->ask_id);
     ends_note(granted->monitor, granted_left(granted), until);
@@ -178,7 +178,7 @@ static void on_told(void *data, const struct net_reply *reply)
         return;
     int rc = granted_made(granted);
     if (rc < 0)
-        fail_open(granted, rc);
+        not_recorded(granted, rc);
     else if (granted->jobs == NULL)
         granted_answer(granted);
 }
@@ -226,20 +226,10 @@ static void on_open_due(void *data)
         return;
     }
     int rc = granted->state == GRANTED_MAKING ? granted_made(granted) : 0;
-    if (rc < 0)
-        fail_open(granted, rc);
-    else
+    if (rc == 0)
         granted_answer(granted);
-}
-
-/* The kernel may let packets through by now, and no record says that it should. */
-static void fail_open(struct granted *granted, int error)
-{
-    const struct net_request gone = granted_request(granted, NET_GRANT_GONE, granted->told);
-
-    if (granted->told != 0)
-        network_tell(granted->monitor, &gone, -1, NULL, NULL);
-    open_failed(granted, error);
+    else
+        not_recorded(granted, rc);
 }
 
 static void open_failed(struct granted *granted, int error)
@@ -252,4 +242,21 @@ static void open_failed(struct granted *granted, int error)
     request_finish(granted->waiting, &err);
     granted->waiting = NULL;
     granted_free(granted);
+}
+
+/*
+ * It may be open by now, and a record whose sync failed may yet reach the disk. So it ends as any
+ * other: closed, cut, and kept until its end stands in the records, else a restart could find it.
+ */
+static void not_recorded(struct granted *granted, int error)
+{
+    struct request *waiting = granted->waiting;
+    struct err err;
+
+    (void)err_errno(&err, OUTCOME_HOST_CANNOT, error,
+                    "cannot write the records, so port %u of %s is not granted",
+                    granted->grant.terms.port, granted->grant.machine);
+    granted->waiting = NULL;
+    granted_end(granted, GRANT_REVOKED, granted->grant.owner_uid, NULL);
+    request_finish(waiting, &err);
 }

@@ -98,7 +98,7 @@ int deed_end(struct monitor *monitor, struct deed *deed, enum durability durabil
     (void)monitor;
 
     deed->chain = NULL;
-    if (world.records_fail)
+    if (world.records_fail || world.outcomes_fail)
         return -ENOSPC;
     if (entry != NULL)
         outcome = *entry;
@@ -116,7 +116,7 @@ int records_outcome(struct monitor *monitor, struct chain *chain, const struct c
                     enum durability durability)
 {
     (void)monitor;
-    if (world.records_fail)
+    if (world.records_fail || world.outcomes_fail)
         return -ENOSPC;
     keep(chain, entry, RECORD_OUTCOME, 0);
     world.syncs += durability == DURABLE_NOW;

@@ -59,6 +59,7 @@ struct world {
     uint64_t boot_ns;
     bool net_is_there;
     bool records_fail;
+    bool outcomes_fail;           /* what is begun can be written, and its end cannot */
     struct world_record *records; /* WORLD_MANY * 4 */
     size_t record_count;
     size_t syncs; /* records that somebody waited for */

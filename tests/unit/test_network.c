@@ -281,6 +281,19 @@ static void a_full_channel_makes_nobody_wait(void **state)
     assert_null(monitor.network.asked);
 }
 
+/* That the channel no longer waits for room must not hide why. */
+static void a_full_channel_that_breaks_is_given_up(void **state)
+{
+    (void)state;
+    sync_up();
+    while (!monitor.network.armed)
+        assert_int_equal(network_ask(&monitor, &gone, -1, NULL, NULL), 0);
+    assert_false(monitor.network.broken.armed);
+    fd_close(&peer);
+    assert_int_equal(network_ask(&monitor, &gone, -1, NULL, NULL), 0);
+    assert_true(monitor.network.broken.armed);
+}
+
 static void a_descriptor_travels_and_stays_the_callers(void **state)
 {
     const struct net_request link = {.type = NET_LINK, .uid = 1001, .slot = 5};
@@ -435,6 +448,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_does_not_answer_loses_the_channel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_forgotten_is_not_heard_of, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_channel_makes_nobody_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_channel_that_breaks_is_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_descriptor_travels_and_stays_the_callers, set_up,
                                         tear_down),
         cmocka_unit_test(what_differs_in_the_kernel_is_named),
