@@ -44,6 +44,19 @@ static bool is_root(const struct entry *entry)
            clean[0] == '\0';
 }
 
+/* The stream is at the next entry by now, so the extended attributes that it has are not the
+ * root's. */
+static int make_root(struct layer *layer, const struct entry *entry, struct timespec mtime,
+                     struct err *err)
+{
+    int rc = entry_check(entry, layer->rules, &layer->plan, err);
+    if (rc == 0)
+        rc = tree_make(layer->tree, &layer->plan, mtime, err);
+    if (rc == 0)
+        layer->reporter->report.entries++;
+    return rc;
+}
+
 /* The root may come first in either kind, and only in one of them it means something. */
 static int read_archive(struct layer *layer, int root, struct err *err)
 {
@@ -64,7 +77,7 @@ static int read_archive(struct layer *layer, int root, struct err *err)
         return read_layout(layer, root, &entry, mtime, err);
     layer->rules = ENTRY_ROOT_FS;
     if (more >= 0 && first.path != NULL)
-        rc = layer_extract(layer, &first, first_mtime, err);
+        rc = make_root(layer, &first, first_mtime, err);
     if (rc == 0 && more == 1)
         rc = read_root_fs(layer, &entry, mtime, err);
     if (rc == 0 && more >= 0 && layer->reporter->report.entries == 0)

@@ -269,6 +269,15 @@ def test_the_root_itself(tree, named):
     assert what.st_uid == ID_FIRST + (5 if named else 0)
 
 
+def test_the_root_takes_nothing_of_the_next_entry(tree):
+    tar = Tar().add("./", kind=tarfile.DIRTYPE, mode=0o755)
+    tar.add("etc", kind=tarfile.DIRTYPE, pax_headers={"SCHILY.xattr.user.note": "of etc"})
+    report = run("unpack", tree, tar.end())
+    assert (report.outcome, report.entries) == (0, 2), report
+    assert os.listxattr(f"{tree}/etc") == ["user.note"], "the positive control"
+    assert os.listxattr(tree) == []
+
+
 def test_sparse(tree):
     """Holes stay holes; the end of the file may be one."""
     with tempfile.TemporaryDirectory() as made:
