@@ -153,21 +153,6 @@ int layout_keep(struct layout *layout, struct layer *layer, const struct entry *
     return 0;
 }
 
-static int spool_write(struct layout *layout, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = pwrite(layout->spool, bytes, size, layout->spool_size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        bytes += written;
-        size -= (size_t)written;
-        layout->spool_size += written;
-    }
-    return 0;
-}
-
 /* What lies beneath blobs/sha256/ must be named after its digest. */
 static int check_digest(const struct layer *layer, struct sha256 *hash, struct err *err)
 {
@@ -200,9 +185,10 @@ static int keep_content(struct layout *layout, struct layer *layer, struct kept 
             return err_set(err, OUTCOME_FAILED, "%.*s in the archive has holes", SHOWN,
                            layer->plan.path);
         sha256_add(&hash, bytes, size);
-        int rc = spool_write(layout, bytes, size);
+        int rc = fd_write_full(layout->spool, bytes, size);
         if (rc < 0)
             return tree_error(err, rc, "putting aside", layer->plan.path);
+        layout->spool_size += (int64_t)size;
         reporter_progress(layer->reporter);
     }
     if (more < 0)

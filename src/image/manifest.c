@@ -55,6 +55,16 @@ static bool is_one_of(const char *type, const char *const *types, size_t count)
     return false;
 }
 
+const char *manifest_digest(const char *text, uint8_t ret_bytes[SHA256_SIZE])
+{
+    const size_t prefix = sizeof(DIGEST_PREFIX) - 1;
+
+    if (text == NULL || strncmp(text, DIGEST_PREFIX, prefix) != 0 ||
+        str_unhex(text + prefix, ret_bytes, SHA256_SIZE) < 0)
+        return NULL;
+    return text + prefix;
+}
+
 /* A descriptor: {"digest": "sha256:...", "size": n} */
 static int read_descriptor(const json_t *descriptor, const char *what,
                            struct manifest_file *ret_file, struct err *err)
@@ -62,16 +72,15 @@ static int read_descriptor(const json_t *descriptor, const char *what,
     const char *digest = json_word(descriptor, "digest");
     const json_t *size = json_object_get(descriptor, "size");
     uint8_t bytes[SHA256_SIZE];
+    const char *hex = manifest_digest(digest, bytes);
 
-    if (digest == NULL || strncmp(digest, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1) != 0 ||
-        str_unhex(digest + sizeof(DIGEST_PREFIX) - 1, bytes, sizeof(bytes)) < 0)
+    if (hex == NULL)
         return err_set(err, OUTCOME_FAILED, "%s in the archive has the digest '%.*s', not %sHEX",
                        what, SHOWN, digest != NULL ? digest : "", DIGEST_PREFIX);
     if (!json_is_integer(size) || json_integer_value(size) < 0)
         return err_set(err, OUTCOME_FAILED, "%s in the archive has no size", what);
     ret_file->size_bytes = json_integer_value(size);
-    int rc = str_format(ret_file->name, sizeof(ret_file->name), BLOBS_PREFIX "%s",
-                        digest + sizeof(DIGEST_PREFIX) - 1);
+    int rc = str_format(ret_file->name, sizeof(ret_file->name), BLOBS_PREFIX "%s", hex);
     (void)rc; /* 64 digits fit */
     return 0;
 }

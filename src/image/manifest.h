@@ -11,6 +11,7 @@
 
 #include "base/attrs.h"
 #include "base/err.h"
+#include "base/sha256.h"
 #include "wire/limits.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +34,13 @@ struct manifest {
 
 /** manifest_platform() - what this program was compiled for, in the words of images: "amd64" */
 const char *manifest_platform(void);
+
+/**
+ * manifest_digest() - reads "sha256:HEX"
+ * @text: NULL: there is none
+ * Return: the digits (borrowed) with @ret_bytes; NULL when it is no such digest
+ */
+const char *manifest_digest(const char *text, uint8_t ret_bytes[SHA256_SIZE]);
 
 /**
  * manifest_read_index() - the one image in an index that is for this platform

@@ -12,7 +12,6 @@
 #include "image/json.h"
 #include "image/manifest.h"
 
-#define DIGEST_PREFIX "sha256:"
 #define SIGNAL_PREFIX "SIG"
 #define SIGNAL_LAST   64
 /* glibc keeps the first two real-time signals for itself; images count from its SIGRTMIN. */
@@ -79,10 +78,7 @@ static int read_diffs(const json_t *image, struct settings *settings, struct err
         return err_set(err, OUTCOME_FAILED, "the image does not list its layers (rootfs.diff_ids)");
     json_array_foreach(list, i, diff)
     {
-        const char *digest = json_string_value(diff);
-
-        if (digest == NULL || strncmp(digest, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1) != 0 ||
-            str_unhex(digest + sizeof(DIGEST_PREFIX) - 1, settings->diff[i], SHA256_SIZE) < 0)
+        if (manifest_digest(json_string_value(diff), settings->diff[i]) == NULL)
             return err_set(err, OUTCOME_FAILED, "the image names a layer by no SHA-256 digest");
     }
     settings->diff_count = i;
