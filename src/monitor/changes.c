@@ -57,7 +57,8 @@ static void add_taken_back(void *data, const struct setup_reply *reply);
 static void add_failed(struct change *change);
 static void add_imported(void *data, const struct err *err);
 static int set_apply(struct user *user, const struct user_limits *limits, struct err *err);
-static void set_record(struct change *change, const struct err *failure);
+static int set_record(struct change *change);
+static void set_finish(struct change *change);
 static void set_ask_key(struct change *change, const struct order_user *asked);
 static void set_done_key(void *data, const struct setup_reply *reply);
 static void answer_user(struct change *change);
@@ -184,14 +185,13 @@ int change_order_set(struct request *request, struct user *admin, struct err *er
     if (rc == 0)
         rc = set_apply(user, &limits, err);
     if (rc != 0) {
-        set_record(change, err);
+        deed_end(monitor, &change->deed, DURABLE_NOW, err, NULL);
         change_free(change);
         return rc;
     }
     user->limits = limits;
     if (!(asked->fields & USER_KEY)) {
-        set_record(change, NULL);
-        answer_user(change);
+        set_finish(change);
         return REQUEST_PENDING;
     }
     set_ask_key(change, asked);
@@ -430,19 +430,29 @@ static int set_apply(struct user *user, const struct user_limits *limits, struct
     return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot set the limits of %s", user->name);
 }
 
-static void set_record(struct change *change, const struct err *failure)
+/* Return: 0; an outcome, which @change->failure says: the record is not on the disk */
+static int set_record(struct change *change)
 {
     const struct chain_entry outcome = {.payload = &change->record,
                                         .payload_size = sizeof(change->record)};
     uint32_t actor = change->deed.actor_uid;
 
-    deed_end(change->monitor, &change->deed, DURABLE_NOW, failure, &outcome);
-    if (failure != NULL)
-        return;
+    int rc = deed_done(change->monitor, &change->deed, &outcome, &change->failure);
     change_record_own(change, RECORD_USER_SET, actor);
     records_sync_all(change->monitor); /* her head: what an admin did is not cut off unseen */
     events_mark(change->monitor, &change->user->event);
     network_user(change->user);
+    return rc;
+}
+
+static void set_finish(struct change *change)
+{
+    if (set_record(change) == 0) {
+        answer_user(change);
+        return;
+    }
+    request_finish(change->request, &change->failure);
+    change_free(change);
 }
 
 static void set_done_key(void *data, const struct setup_reply *reply)
@@ -450,12 +460,11 @@ static void set_done_key(void *data, const struct setup_reply *reply)
     struct change *change = data;
 
     if (reply != NULL && reply->outcome == OUTCOME_OK) {
-        set_record(change, NULL);
-        answer_user(change);
+        set_finish(change);
         return;
     }
     /* The limits are set by now, and said to be: what failed is the key. */
-    set_record(change, NULL);
+    (void)set_record(change);
     err_set(&change->failure, OUTCOME_FAILED, "the key of %s was not changed: %s",
             change->user->name, reply == NULL ? "croft-setup ended" : reply->text);
     request_finish(change->request, &change->failure);

@@ -216,9 +216,9 @@ int image_order_remove(struct request *request, struct user *user, struct err *e
         return rc;
     memcpy(digest, image->digest, sizeof(digest));
     image_drop(image);
-    deed_end(user->monitor, &deed, DURABLE_NOW, NULL, NULL);
+    rc = deed_done(user->monitor, &deed, NULL, err);
     images_forget_layer(user, digest);
-    return 0;
+    return rc;
 }
 
 /* What is on its way counts too: else many begun at once would all become images. */
@@ -480,10 +480,10 @@ static int import_keep(struct import *import, struct err *err)
         .payload = payload,
         .payload_size = SHA256_SIZE + import->config_size,
     };
-    deed_end(user->monitor, &import->deed, DURABLE_NOW, NULL, &outcome);
+    rc = deed_done(user->monitor, &import->deed, &outcome, err);
     if (old != NULL)
         images_forget_layer(user, old_digest);
-    return 0;
+    return rc;
 }
 
 static void import_end(struct import *import, const struct err *failure)

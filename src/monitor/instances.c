@@ -379,17 +379,19 @@ static void on_running(void *data)
     struct instance *instance = data;
     struct user *user = instance->user;
     struct request *starter = take_ptr(instance->starter);
+    struct err err;
+    int rc = 0;
 
     instance->fresh = false;
     instance->wanted = instance->kind == PLAN_MACHINE;
     instance_set_state(instance, INSTANCE_RUNNING);
     /* The outcome of a run is its end. */
     if (instance->deed.type != RECORD_RUN)
-        deed_end(user->monitor, &instance->deed, DURABLE_NOW, NULL, NULL);
+        rc = deed_done(user->monitor, &instance->deed, NULL, &err);
     if (instance->session != NULL)
         session_running(instance->session, instance->master);
     else
-        request_finish(starter, NULL);
+        request_finish(starter, rc == 0 ? NULL : &err);
     fd_close(&instance->master);
     instances_start_wanted(user->monitor);
 }
@@ -512,9 +514,10 @@ static void removal_finish(struct instance *instance)
 {
     struct monitor *monitor = instance->user->monitor;
     struct removal *removal = take_ptr(instance->removal);
+    struct err err;
 
     instance_discard(instance);
-    deed_end(monitor, &removal->deed, DURABLE_NOW, NULL, NULL);
-    request_finish(removal->request, NULL);
+    int rc = deed_done(monitor, &removal->deed, NULL, &err);
+    request_finish(removal->request, rc == 0 ? NULL : &err);
     mem_cleanup(&removal);
 }

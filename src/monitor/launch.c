@@ -127,7 +127,11 @@ int launch_order_stop(struct request *request, struct user *user, struct err *er
         if (rc != 0)
             return rc;
         instance->wanted = false;
-        deed_end(user->monitor, &deed, DURABLE_NOW, NULL, NULL);
+        rc = deed_done(user->monitor, &deed, NULL, err);
+        if (rc != 0) {
+            instance_stop(instance, request->order.number, NULL);
+            return rc;
+        }
     }
     instance_stop(instance, request->order.number, request);
     return REQUEST_PENDING;

@@ -122,6 +122,17 @@ int deed_end(struct monitor *monitor, struct deed *deed, enum durability durabil
     return rc;
 }
 
+int deed_done(struct monitor *monitor, struct deed *deed, const struct chain_entry *entry,
+              struct err *err)
+{
+    int rc = deed_end(monitor, deed, DURABLE_NOW, NULL, entry);
+    if (rc == 0)
+        return 0;
+    return err_errno(err, OUTCOME_HOST_CANNOT, rc,
+                     "it was done, but its record is not on the disk, which an admin has to look "
+                     "at");
+}
+
 bool records_full(struct chain *chain)
 {
     return chain->size_bytes > RECORD_FILE_MAX || !chain_has_reserve(chain);

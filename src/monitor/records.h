@@ -55,6 +55,13 @@ nodiscard int deed_begin(struct monitor *monitor, struct user *user,
 int deed_end(struct monitor *monitor, struct deed *deed, enum durability durability,
              const struct err *failure, const struct chain_entry *entry);
 
+/**
+ * deed_done() - ends a deed that succeeded, on the disk: what is answered by OK is never lost
+ * Return: 0; OUTCOME_HOST_CANNOT: it was done, and the host's next crash may undo it, says @err
+ */
+nodiscard int deed_done(struct monitor *monitor, struct deed *deed, const struct chain_entry *entry,
+                        struct err *err);
+
 /** records_full() - whether @chain takes no more than what ends something or takes it away */
 bool records_full(struct chain *chain);
 

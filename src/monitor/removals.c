@@ -175,8 +175,8 @@ static void remove_finish(struct change *change)
     /* A connection of hers would speak as whoever is given the same uid next. */
     door_end_uid(change->monitor, change->user->uid);
     user_drop(change->user);
-    deed_end(change->monitor, &change->deed, DURABLE_NOW, NULL, NULL);
+    int rc = deed_done(change->monitor, &change->deed, NULL, &change->failure);
     records_sync_all(change->monitor);
-    request_finish(change->request, NULL);
+    request_finish(change->request, rc == 0 ? NULL : &change->failure);
     change_free(change);
 }
