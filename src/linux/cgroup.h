@@ -32,7 +32,7 @@ struct cgroup_limits {
     uint32_t pids;
     uint32_t cpu_milli;
     uint32_t cpu_weight; /* 0: leave */
-    bool devices;        /* v1: set the short list of devices; v2: bpf is set by the runtime */
+    bool devices;        /* v1: set the short list of devices; v2: see cgroup_limit_devices() */
 };
 
 struct cgroup_usage {
@@ -58,6 +58,13 @@ nodiscard int cgroup_make(struct cgroup_host *host, const char *group, bool inst
 /** cgroup_limit() - sets what is not 0; a memory limit below what is used fails with -EBUSY */
 nodiscard int cgroup_limit(struct cgroup_host *host, const char *group,
                            const struct cgroup_limits *limits);
+/**
+ * cgroup_limit_devices() - v2: the short list of devices, for all groups below the top
+ *
+ * Once and at the top, so that whoever makes the groups of users needs no bpf(2). On v1 each group
+ * gets it by its limits. Return: 0; -errno
+ */
+nodiscard int cgroup_limit_devices(struct cgroup_host *host);
 /** cgroup_remove() - removes the (empty) group everywhere; absent is fine. Return: 0; -EBUSY;
  * -errno */
 nodiscard int cgroup_remove(struct cgroup_host *host, const char *group);

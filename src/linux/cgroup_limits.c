@@ -12,17 +12,12 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "linux/cgroup_internal.h"
+#include "linux/devices.h"
 #include "linux/path.h"
 
 #define VALUE_SIZE      64U
 #define CPU_PERIOD_US   100000U
 #define TCP_MEMORY_PART 4U
-
-/* null zero full random urandom tty ptmx and terminals: what a machine has nodes for (design 4) */
-static const char *const DEVICES_ALLOWED[] = {
-    "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm",
-    "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm",
-};
 
 static int write_u64(int dir, const char *name, uint64_t value);
 static int limit_v1(struct cgroup_host *host, const char *group,
@@ -34,6 +29,11 @@ static int limit_cpu_v1(struct cgroup_host *host, const char *group,
 static int limit_devices_v1(struct cgroup_host *host, const char *group);
 static int limit_v2(struct cgroup_host *host, const char *group,
                     const struct cgroup_limits *limits);
+
+int cgroup_limit_devices(struct cgroup_host *host)
+{
+    return host->v2 ? devices_attach(host->top[HIERARCHY_MEMORY]) : 0;
+}
 
 int cgroup_limit(struct cgroup_host *host, const char *group, const struct cgroup_limits *limits)
 {
@@ -121,8 +121,15 @@ static int limit_devices_v1(struct cgroup_host *host, const char *group)
     if (devices < 0)
         return devices;
     int rc = path_write_text(devices, "devices.deny", "a");
-    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(DEVICES_ALLOWED); i++)
-        rc = path_write_text(devices, "devices.allow", DEVICES_ALLOWED[i]);
+    for (size_t i = 0; rc == 0 && i < DEVICES_ALLOWED_COUNT; i++) {
+        const struct device_allowed *device = &DEVICES_ALLOWED[i];
+        char text[VALUE_SIZE];
+        rc = device->minor == DEVICES_ANY_MINOR
+                 ? str_format(text, sizeof(text), "c %u:* rwm", device->major)
+                 : str_format(text, sizeof(text), "c %u:%u rwm", device->major, device->minor);
+        if (rc == 0)
+            rc = path_write_text(devices, "devices.allow", text);
+    }
     return rc;
 }
 

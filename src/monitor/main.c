@@ -160,6 +160,10 @@ static int stage_groups(struct monitor *monitor, struct err *err)
     rc = cgroup_limit(monitor->cgroups, "", &rest);
     if (rc < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot keep the host's reserve");
+    rc = cgroup_limit_devices(monitor->cgroups);
+    if (rc < 0)
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc,
+                         "cannot hold control groups to the devices of a machine");
     return 0;
 }
 
