@@ -39,7 +39,7 @@
 #define LOG_FILE       "croft.log"
 #define LOG_PATH       CROFT_LOG_DIR "/" LOG_FILE
 #define SUPER_PATH     CROFT_LIB_DIR "/croft-super"
-#define START_WAIT_MS  15000U
+#define START_WAIT_MS  60000U /* a super that ends is seen at once: this is for slow hosts */
 #define STOP_WAIT_MS   60000
 #define STATUS_WAIT_MS 2000
 #define LOOK_EVERY_MS  20

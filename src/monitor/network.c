@@ -138,6 +138,15 @@ void network_resync(struct monitor *monitor, const char *why)
     loop_arm(monitor->loop, &network->broken, clock_boot_ns());
 }
 
+/* Whoever loads the table for the first time may have to wait for the kernel's modules. */
+static void arm_deadline(struct monitor *monitor)
+{
+    struct network *network = &monitor->network;
+    uint64_t wait_ms = network->synced ? CLIENT_STALL_MS : NET_SYNC_STALL_MS;
+
+    loop_arm(monitor->loop, &network->deadline, clock_boot_ns() + wait_ms * NS_PER_MS);
+}
+
 int network_ask(struct monitor *monitor, const struct net_request *request, int fd,
                 network_done_fn done, void *data)
 {
@@ -154,7 +163,7 @@ int network_ask(struct monitor *monitor, const struct net_request *request, int 
     asked->request.token = ++network->next_token;
     if (network->asked == NULL) {
         network->asked = asked;
-        loop_arm(monitor->loop, &network->deadline, clock_boot_ns() + CLIENT_STALL_MS * NS_PER_MS);
+        arm_deadline(monitor);
     } else {
         network->asked_last->next = asked;
     }
@@ -379,7 +388,7 @@ static bool take_reply(struct monitor *monitor, const struct net_reply *reply)
         return false;
     network->asked = asked->next;
     if (network->asked != NULL)
-        loop_arm(monitor->loop, &network->deadline, clock_boot_ns() + CLIENT_STALL_MS * NS_PER_MS);
+        arm_deadline(monitor);
     else
         loop_disarm(monitor->loop, &network->deadline);
     network->generation = reply->generation;

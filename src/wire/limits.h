@@ -55,6 +55,8 @@
 #define NET_CONNECTIONS_PART         2U
 /* A start that gets no link within this time has failed: croft-net is away, or hangs. */
 #define LINK_TIMEOUT_MS 10000U
+/* croft-net, while it is told everything: the first answer waits for the kernel's modules. */
+#define NET_SYNC_STALL_MS 30000U
 /* Names that one machine's /etc/hosts can hold: hers and those granted to her. */
 #define HOSTS_NAMES_MAX 1100U
 
