@@ -60,7 +60,8 @@ int addresses_open(struct monitor *monitor)
     return 0;
 }
 
-uint32_t addresses_next(const struct addresses *addresses)
+/* Return: the slot to give after the last one; 0: all are taken */
+static uint32_t next_slot(const struct addresses *addresses)
 {
     uint32_t slot = addresses->last;
 
@@ -80,7 +81,7 @@ int address_take(struct instance *instance, struct err *err)
 
     if (instance->slot != 0)
         return 0;
-    uint32_t slot = addresses_next(addresses);
+    uint32_t slot = next_slot(addresses);
     if (slot == 0)
         return err_set(err, OUTCOME_OVER_LIMIT,
                        "all %u addresses of this host are in use: remove machines first",

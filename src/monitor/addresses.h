@@ -29,9 +29,6 @@ struct addresses {
  * Return: 0; -errno */
 nodiscard int addresses_open(struct monitor *monitor);
 
-/** addresses_next() - the slot to give after @addresses->last. Pure. Return: 0: all are taken */
-uint32_t addresses_next(const struct addresses *addresses);
-
 /** address_take() - gives @instance its slot, the one it had in this boot if it had one
  * Return: 0; OUTCOME_OVER_LIMIT every slot is in use; OUTCOME_HOST_CANNOT */
 nodiscard int address_take(struct instance *instance, struct err *err);

@@ -26,7 +26,7 @@ enum granted_state {
  * waiting:  MAKING, LIVE: who granted it; ENDING: everybody who ends it
  * actor_uid: ENDING: who ended it
  * timer:    how long they wait
- * jobs:     what looks at, or destroys, sockets; job_count: how many of them are at work
+ * jobs:     what looks at, or destroys, sockets
  * late:     the look was given up
  * asked:    ENDING: croft-net was asked to close it, and has not answered
  * closed:   ENDING: no packet passes any more; in_line: the sockets are cut when others are
@@ -54,7 +54,6 @@ struct granted {
     struct loop_timer timer;
     uint32_t listening;
     struct sockets *jobs;
-    size_t job_count;
     bool late;
     bool asked;
     bool closed;
@@ -119,8 +118,6 @@ void granted_open(struct granted *granted);
 /** granted_made() - records that it is there, whether it is open already or will be. Return: 0;
  * -errno: it is not in the records, and must end */
 int granted_made(struct granted *granted);
-/** granted_answer() - tells who granted it */
-void granted_answer(struct granted *granted);
 /** granted_request() - what croft-net is told of it in @slot */
 struct net_request granted_request(const struct granted *granted, enum net_request_type type,
                                    uint32_t slot);

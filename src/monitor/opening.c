@@ -17,6 +17,7 @@
 #define LOOK_WAIT_MS 250U  /* many times what it takes; then nobody knows what listens */
 #define OPEN_WAIT_MS 3000U /* for croft-net, or the next one; then it opens later */
 
+static void answer(struct granted *granted);
 static uint32_t link_slot(const struct instance *instance);
 static void tell(struct granted *granted, const struct instance *instance);
 static void on_told(void *data, const struct net_reply *reply);
@@ -35,7 +36,7 @@ void granted_open(struct granted *granted)
     if (instance == NULL || link_slot(instance) == 0) {
         int rc = granted_made(granted);
         if (rc == 0)
-            granted_answer(granted);
+            answer(granted);
         else
             not_recorded(granted, rc);
         return;
@@ -64,7 +65,7 @@ int granted_made(struct granted *granted)
     return 0;
 }
 
-void granted_answer(struct granted *granted)
+static void answer(struct granted *granted)
 {
     struct request *request = granted->waiting;
     struct reply_grant reply = {.listening = granted->listening};
@@ -180,7 +181,7 @@ static void on_told(void *data, const struct net_reply *reply)
     if (rc < 0)
         not_recorded(granted, rc);
     else if (granted->jobs == NULL)
-        granted_answer(granted);
+        answer(granted);
 }
 
 static void look(struct granted *granted, struct instance *instance)
@@ -210,7 +211,7 @@ static void on_looked(void *data, uint32_t what, const uint32_t number[2])
                              : number[1] > 0 ? LISTENING_LOOPBACK
                                              : LISTENING_NOTHING;
     if (granted->state == GRANTED_LIVE && granted->waiting != NULL)
-        granted_answer(granted);
+        answer(granted);
 }
 
 /* First the look is given up, then the wait for croft-net. */
@@ -227,7 +228,7 @@ static void on_open_due(void *data)
     }
     int rc = granted->state == GRANTED_MAKING ? granted_made(granted) : 0;
     if (rc == 0)
-        granted_answer(granted);
+        answer(granted);
     else
         not_recorded(granted, rc);
 }

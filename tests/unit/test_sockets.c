@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -95,11 +96,20 @@ static int listening(int family, const char *address, int port)
     return sock;
 }
 
+/* On a busy host the kernel's worker is late with the routes to IPv6 addresses of a new namespace.
+ */
 static int connected(int family, int type, const char *from, const char *to, int port)
 {
+    const struct timespec gap = {.tv_nsec = 10 * 1000 * 1000};
     struct sockaddr_storage at = name(family, to, port);
     int sock = bound(family, type, from, 0);
-    assert_int_equal(connect(sock, (struct sockaddr *)&at, sizeof(at)), 0);
+    int rc = connect(sock, (struct sockaddr *)&at, sizeof(at));
+
+    for (int tries = 0; tries < 1000 && rc < 0 && errno == ENETUNREACH; tries++) {
+        nanosleep(&gap, NULL);
+        rc = connect(sock, (struct sockaddr *)&at, sizeof(at));
+    }
+    assert_int_equal(rc, 0);
     return sock;
 }
 
