@@ -81,7 +81,12 @@ say "merging /usr"
 merge_usr
 set -- ./*.deb
 say "installing $# packages"
-if ! install_packages > $packages/log 2>&1; then
+# Not in the condition itself, where set -e is off: a step that fails would be passed over.
+set +e
+(set -e; install_packages) > $packages/log 2>&1
+status=$?
+set -e
+if [ $status -ne 0 ]; then
     tail -n 40 $packages/log >&2
     say "the packages could not be installed"
     exit 1

@@ -60,11 +60,13 @@ apt() {
         -o Acquire::Languages=none -o APT::Install-Recommends=0 "$@"
 }
 
-# A proxy on the host's own loopback is out of a machine's reach.
+# A proxy on the host's own loopback is out of a machine's reach; who may use one, as
+# user:password@proxy says it, is not for everybody who has the image.
 write_proxy() {
     apt-config dump --format '%f %v%n' Acquire::http::Proxy Acquire::https::Proxy 2> /dev/null |
         while read -r name value; do
             case $value in
+                *@*) say "warning: the host's $name holds a user or password: the image is made without it" ;;
                 '' | DIRECT | *//localhost* | *//127.* | *//\[::1\]*) ;;
                 *) echo "$name \"$value\";" ;;
             esac
@@ -105,7 +107,9 @@ collect() {
     for file in "$top"/archives/*.deb; do
         grep -qxF "${file##*/}" "$work/files" || rm "$file"
     done
-    cp "$here/configure.sh" "$here/first-start" "$work/sources.list" "$work/proxy" "$work/croft-build/"
+    cp "$here/configure.sh" "$here/first-start" "$work/proxy" "$work/croft-build/"
+    # As with a proxy: what the host signs in with stays the host's.
+    sed 's,//[^/ ]*@,//,' "$work/sources.list" > "$work/croft-build/sources.list"
     echo "apt usr-is-merged $include" > "$work/croft-build/asked"
 }
 

@@ -62,6 +62,7 @@ static int need_user(struct err *err);
 static int fetch(const struct build *build, struct err *err);
 static int import_seed(struct err *err);
 static int configure(const struct build *build, uint64_t *ret_bytes, struct err *err);
+static void remove_seed(void);
 
 int verb_image_build(const struct cli *cli, int argc, char **argv, struct err *err)
 {
@@ -81,8 +82,10 @@ int verb_image_build(const struct cli *cli, int argc, char **argv, struct err *e
         r = fetch(&build, err);
     if (r == 0)
         r = import_seed(err);
-    if (r == 0)
+    if (r == 0) {
         r = configure(&build, &bytes, err);
+        remove_seed();
+    }
     if (r != 0)
         return r;
     say_line("image %s: %s in %" PRIu64 " s; every user can `croft launch %s NAME`", build.name,
@@ -266,18 +269,17 @@ static int configure(const struct build *build, uint64_t *ret_bytes, struct err 
 {
     static const char made[] = ".new";
     char name[NAME_SIZE + sizeof(".tar")];
-    struct err ignored;
     struct stat st;
     auto_close dir = openat(AT_FDCWD, IMAGE_SERVER_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     auto_close file = -1;
-    int r = 0;
+    int r;
 
+    if (str_format(name, sizeof(name), "%s.tar", build->name) < 0)
+        return say_no_name("an image", build->name, err);
     if (dir >= 0)
         file = openat(dir, made, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
         return err_errno(err, OUTCOME_FAILED, -errno, "writing to %s", IMAGE_SERVER_DIR);
-    if (str_format(name, sizeof(name), "%s.tar", build->name) < 0)
-        return say_no_name("an image", build->name, err);
     r = run_into(file, err);
     if (r == 0 && fstat(file, &st) < 0)
         r = err_errno(err, OUTCOME_FAILED, -errno, "%s", name);
@@ -287,8 +289,14 @@ static int configure(const struct build *build, uint64_t *ret_bytes, struct err 
         *ret_bytes = (uint64_t)st.st_size;
     else
         (void)unlinkat(dir, made, 0);
+    return r;
+}
+
+static void remove_seed(void)
+{
+    struct err ignored;
+
     if (image_remove(SEED_IMAGE, ORDER_SYSTEM, &ignored) != 0)
         fprintf(stderr, "croft: the image %s of %s stays: %s\n", SEED_IMAGE, SYSTEM_USER,
                 ignored.text);
-    return r;
 }

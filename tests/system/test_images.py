@@ -7,12 +7,15 @@ from Docker expect stands in one table.
 import fcntl
 import os
 import stat
+import subprocess
 
 import pytest
 
 import harness
+import wire
 from harness import (LIB, NOT_FOUND, NOT_PERMITTED, OK, OVER_LIMIT, STATE, USAGE, croft, daemon_pid,
                      ok, refused, until)
+from test_archive import Tar
 from test_layouts import Image, layer
 
 SERVER = STATE / "images"
@@ -247,15 +250,98 @@ def test_who_builds(user):
 
 
 @pytest.fixture(scope="module")
-def debian(people):
-    """A built image. The user _build is gone with the module, as every other."""
+def system_user(people):
+    """The user _build is gone with the module, as every other."""
     there = "_build" in harness.users()
+    yield
+    if not there and "_build" in harness.users():
+        ok("user", "rm", "--purge", "_build", stdin=b"yes\n", timeout=60)
+
+
+@pytest.fixture
+def build(system_user, tmp_path):
+    """Builds an image whose packages are busybox and the layers that are given."""
+    fetch = LIB / "debian-image/fetch.sh"
+    kept = tmp_path / "fetch.sh"
+    kept.write_bytes(fetch.read_bytes())
+
+    def build(*layers, timeout=60):
+        seed = tmp_path / "seed.tar"
+        seed.write_bytes(Image(base(), *layers).docker().tar())
+        fetch.write_text(f'#!/bin/sh\nmkdir -p "$1/work" && cp {seed} "$1/work/seed.tar"\n')
+        return croft("image", "build", "--name", "t-made", "debian", timeout=timeout)
+    yield build
+    fetch.write_bytes(kept.read_bytes())
+    (SERVER / "t-made.tar").unlink(missing_ok=True)
+
+
+def leaves_nothing():
+    """Of a build that failed."""
+    assert not (SERVER / "t-made.tar").exists() and not (SERVER / ".new").exists()
+    assert harness.listed(ok("ls", "--user", "_build", "--json").json(), "machines") == []
+    images = wire.call("Images", {"user": "_build"})["parameters"]["images"]
+    assert "seed" not in [image["name"] for image in images]
+
+
+def script(*lines):
+    return layer(("croft-build/configure.sh", "\n".join(lines)))
+
+
+def test_packages_have_no_network(build, user):
+    """Whose interfaces there are, as the image that comes out says them."""
+    names = "cut -d: -f1 /proc/net/dev | tr -d ' '"
+    done = build(script(names))
+    assert done.status == OK, done
+    found = (SERVER / "t-made.tar").read_text().split("\n")
+    assert "lo" in found and "eth0" not in found, found
+    assert "eth0" in ok("run", "--rm", "busybox", "--", "/bin/sh", "-c", names, user=user).out
+
+
+def test_an_image_is_no_longer_than_its_disk(build):
+    """What a script writes lands on the host's disk, where she has none."""
+    done = build(script("dd if=/dev/zero bs=1M count=2049"), timeout=110)
+    assert done.status == harness.FAILED, done
+    leaves_nothing()
+
+
+def test_a_step_that_fails_ends_the_build(build):
+    """busybox's dpkg takes no step of ours; the first that fails is the last that is tried."""
+    files = layer(
+        ("croft-build/configure.sh", (LIB / "debian-image/configure.sh").read_bytes()),
+        ("croft-build/a.deb", ""), ("croft-build/base-passwd_1.deb", ""),
+        ("croft-build/base-files_1.deb", ""),
+        ("usr/share/base-passwd/passwd.master", "root:x:0:0::/root:/bin/sh\n"),
+        ("usr/share/base-passwd/group.master", "root:x:0:\n"))
+    perl = Tar().add("usr/sbin/perl", b"#!/bin/sh\n", mode=0o755).end()
+    done = build(files, perl)
+    assert done.status == harness.FAILED and "could not be installed" in done.err, done
+    assert done.err.count("unrecognized option") == 1, done
+    leaves_nothing()
+
+
+def test_what_the_host_signs_in_with_stays_there(tmp_path):
+    """A proxy with a password in it is for who knows the password, not for every user."""
+    config = tmp_path / "apt-config"
+    config.write_text("#!/bin/sh\n"
+                      "echo Acquire::http::Proxy http://who:secret@proxy.example:3128\n"
+                      "echo Acquire::https::Proxy http://proxy.example:3129\n")
+    config.chmod(0o755)
+    function = subprocess.run(["sed", "-n", "/^write_proxy()/,/^}/p", LIB / "debian-image/fetch.sh"],
+                              capture_output=True, check=True).stdout.decode()
+    done = subprocess.run(["sh", "-euc", f'say() {{ echo "$*" >&2; }}\n{function}\nwrite_proxy'],
+                          env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "work": str(tmp_path)},
+                          capture_output=True, check=True)
+    assert (tmp_path / "proxy").read_text() == 'Acquire::https::Proxy "http://proxy.example:3129";\n'
+    assert b"Acquire::http::Proxy" in done.stderr and b"secret" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def debian(system_user):
+    """A built image."""
     done = ok("image", "build", "--include", "netcat-openbsd", "--name", "t-debian", "debian",
               timeout=110)
     yield done
     (SERVER / "t-debian.tar").unlink()
-    if not there:
-        ok("user", "rm", "--purge", "_build", stdin=b"yes\n", timeout=60)
 
 
 @pytest.fixture
