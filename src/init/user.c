@@ -59,11 +59,10 @@ int user_find(const char *spec, const char *pending, struct user *ret_user)
         return -ENOENT;
     memcpy(name, spec, length);
     name[length] = '\0';
-    int rc = find_account(name + optional, &user);
-    if (rc == -ENOENT && optional) {
+    /* First, not only where there is none: one that is just being made has not all its groups. */
+    if (optional)
         wait_for_end(pending);
-        rc = find_account(name + optional, &user);
-    }
+    int rc = find_account(name + optional, &user);
     if (rc < 0 && optional) {
         user = (struct user){.name = "root", .home = "/root"};
         rc = 0;

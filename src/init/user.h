@@ -48,8 +48,8 @@ bool user_group_id(char *line, const char *wanted, gid_t *ret_gid);
 /**
  * user_find() - the account that @spec names: USER or USER:GROUP, by name or by plain number
  * @pending: a path; while it is there, accounts are still being made
- * "?NAME" is NAME where there is such an account, else root; an account that may be on its way is
- * waited for, FIRST_START_WAIT_MS at most. An id without an account gets group 0, home "/" and no
+ * "?NAME" is NAME where there is such an account, else root; what @pending stands for is waited
+ * for, FIRST_START_WAIT_MS at most. An id without an account gets group 0, home "/" and no
  * name; with a GROUP there are no further groups; both as elsewhere.
  * Return: 0; -ENOENT no such name; -ERANGE an id too large; -errno of /etc/passwd or /etc/group
  */
