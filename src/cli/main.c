@@ -79,7 +79,8 @@ static const struct verb verbs[] = {
     {"revoke", NULL, verb_revoke, false, "user", "[--json] ID | USER port MACHINE:PORT[/udp]",
      "take a grant back, or give one up; what is open is cut at once"},
     {"ask", NULL, verb_ask, false, "user",
-     "USER port MACHINE:PORT[/udp] --for 1h | --until TIME | --forever [--why TEXT] [--json]",
+     "USER port MACHINE:PORT[/udp] --for 1h | --until TIME | --forever [--connections N] "
+     "[--rate N/s] [--why TEXT] [--json]",
      "ask another user for a grant"},
     {"asks", NULL, verb_asks, false, "user", "[--json]", "what you are asked for, and ask others"},
     {"approve", NULL, verb_approve, false, "user", "[--json] ID", "grant what was asked"},
@@ -107,9 +108,8 @@ static const struct verb verbs[] = {
      "NAME",
      "add a user"},
     {"user set", NULL, verb_user_set, false, "admin",
-     "[--cpus N|all] [--memory SIZE] [--memory-min SIZE] [--pids N] [--net SIZE|none] [--packets "
-     "N] "
-     "[--connections N] [--lan yes|no] [--key FILE.pub] [--json] NAME",
+     "[--cpus N|all] [--memory SIZE] [--memory-min SIZE] [--pids N] [--net SIZE|none] "
+     "[--packets N] [--connections N] [--lan yes|no] [--key FILE.pub] [--json] NAME",
      "change a user's limits or key, at once"},
     {"user ls", "user list", verb_user_ls, false, "user", "[--json]",
      "list the users (who is no admin: herself)"},

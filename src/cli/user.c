@@ -359,7 +359,7 @@ int verb_user_info(const struct cli *cli, int argc, char **argv, struct err *err
     if (words.count > 1 || words.rest_count != 0)
         return err_set(err, OUTCOME_USAGE, "give the name of one user, or none for yourself");
     name = words.count == 1 ? words.item[0] : account_own();
-    if (!str_is_name(name))
+    if (!order_is_user(name))
         return say_no_name("a user", name, err);
     r = api_call("Users", json_pack("{s:s}", "user", name), &answer, err);
     if (r != 0)

@@ -154,6 +154,8 @@ const char *order_name(uint32_t type)
 static int order_head_check(const struct order *head, const struct order_form *form,
                             struct err *err)
 {
+    const bool named = form->has_name || form->may_have_name;
+
     if (head->flags & ~form->flags)
         return err_set(err, OUTCOME_USAGE, "order %s: flags %#" PRIx32 " do not belong to it",
                        form->name, head->flags & ~form->flags);
@@ -169,9 +171,13 @@ static int order_head_check(const struct order *head, const struct order_form *f
         return 0;
     if (form->about_user && order_is_user(head->name))
         return 0;
-    if (form->has_name || form->may_have_name ? !str_is_name(head->name) : head->name[0] != '\0')
-        return err_set(err, OUTCOME_USAGE, "order %s: '%s' cannot be its name; give %s", form->name,
-                       head->name, form->has_name ? "a-z, 0-9 and -, at most 32" : "none");
+    if (!named && head->name[0] != '\0')
+        return err_set(err, OUTCOME_USAGE, "order %s: '%s' is a name; give none", form->name,
+                       head->name);
+    if (named && !str_is_name(head->name))
+        return err_set(err, OUTCOME_USAGE,
+                       "order %s: '%s' cannot be its name; give a-z, 0-9 and -, at most 32",
+                       form->name, head->name);
     return 0;
 }
 

@@ -172,6 +172,16 @@ static void no_order_takes_more_than_its_shape(void **state)
     }
 }
 
+/* What is wrong is said as it is: a name that is bad, or one where none belongs. */
+static void expect_advice(size_t i)
+{
+    const bool named = shapes[i].shape == NAMED || shapes[i].shape == MAY_BE_NAMED;
+    struct err err = {.text = ""};
+
+    assert_int_equal(check(shapes[i].fd_count, &err), OUTCOME_USAGE);
+    assert_non_null(strstr(err.text, named ? "give a-z" : "give none"));
+}
+
 static void names_are_checked(void **state)
 {
     static const char *const bad[] = {"A", "a/b", "..", "a\nb", "-a", "a\033[m"};
@@ -186,6 +196,7 @@ static void names_are_checked(void **state)
             memset(order->name, 0, sizeof(order->name));
             memcpy(order->name, bad[k], strlen(bad[k]));
             expect_refused(i, shapes[i].fd_count, "a bad name");
+            expect_advice(i);
         }
         memset(whole_order(shapes[i].type)->name, 'a', NAME_SIZE);
         expect_refused(i, shapes[i].fd_count, "an endless name");
