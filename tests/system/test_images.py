@@ -417,6 +417,7 @@ def test_what_a_build_leaves(debian):
     said = ok("audit", "--user", "_build", "--json").out
     assert "seed" in said and "run" in said
     assert not (STATE / "build/work/seed.tar").exists()
+    assert "machines     0\n" in ok("user", "info", "_build").out
 
 
 def test_a_second_build_fetches_nothing_again(debian):

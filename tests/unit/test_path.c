@@ -123,6 +123,22 @@ static void takes_one_component_only(void **state)
     }
 }
 
+static void opens_what_is_there_and_makes_what_is_not(void **state)
+{
+    const struct place *place = *state;
+    struct stat first;
+    struct stat second;
+    auto_close made = path_open_or_create(place->tree, "kept", O_RDWR, 0640);
+    auto_close again = path_open_or_create(place->tree, "kept", O_RDWR, 0600);
+    assert_true(made >= 0 && again >= 0);
+    assert_int_equal(fstat(made, &first), 0);
+    assert_int_equal(fstat(again, &second), 0);
+    assert_int_equal(first.st_ino, second.st_ino);
+    assert_int_equal(second.st_mode & 07777, 0640);
+    assert_int_equal(path_open_or_create(place->tree, "none/kept", O_RDWR, 0600), -ENOENT);
+    assert_int_equal(path_unlink(place->tree, "kept"), 0);
+}
+
 static void renames_without_replacing(void **state)
 {
     const struct place *place = *state;
@@ -242,6 +258,7 @@ int main(void)
         IN_PLACE(opens_what_is_beneath),
         IN_PLACE(refuses_every_way_out),
         IN_PLACE(takes_one_component_only),
+        IN_PLACE(opens_what_is_there_and_makes_what_is_not),
         IN_PLACE(renames_without_replacing),
         IN_PLACE(reads_numbers),
         IN_PLACE(loses_no_race),

@@ -203,6 +203,30 @@ static void printable_table(void **state)
     }
 }
 
+static void brackets_nest_so_deep(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_shallow;
+    } table[] = {
+        {"", true},
+        {"[[]]", true},
+        {"{\"a\":[1]}", true},
+        {"[[[]]]", false},
+        {"[[],[],[]]", true},
+        {"[\"[[[\"]", true},
+        {"[\"\\\"[[[\"]", true},
+        {"[\"\\\\\",[[]]]", false},
+        {"]]]][[[", false}, /* closed more often than opened is no credit */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        if (str_is_shallow(table[i].text, strlen(table[i].text), 2) != table[i].is_shallow)
+            fail_msg("%s", table[i].text);
+    assert_true(str_is_shallow("[[[", 2, 2)); /* the size counts, not the end */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +238,7 @@ int main(void)
         cmocka_unit_test(terminated_means_zeroes_to_the_end),
         cmocka_unit_test(hex_both_ways),
         cmocka_unit_test(printable_table),
+        cmocka_unit_test(brackets_nest_so_deep),
     };
 
     return cmocka_run_group_tests_name("str", tests, NULL, NULL);
