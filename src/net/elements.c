@@ -27,7 +27,9 @@ enum set_limit {
     LIMIT_CONNECTIONS, /* ct count over */
 };
 
+/* What the kernel lists. keep: the elements too, not only how many. */
 struct listing {
+    bool keep;
     struct element *elements;
     size_t count;
     size_t room;
@@ -69,10 +71,9 @@ static void put_element(struct nlmsghdr *message, enum set_id set, const struct 
 static void put_limits(struct nlmsghdr *message, enum set_limit limit,
                        const struct element *element);
 static void put_rate(struct nlmsghdr *message, uint64_t rate, uint32_t type);
-static int on_found(const struct nlmsghdr *message, void *data);
-static int on_counted(const struct nlmsghdr *message, void *data);
-static int on_listed(const struct nlmsghdr *message, void *data);
-static void read_element(const struct nlattr *one, struct element *element);
+static int list_all(struct netlink *netlink, enum set_id set, struct listing *listing);
+static int on_elements(const struct nlmsghdr *message, void *data);
+static struct element read_element(const struct nlattr *one);
 static size_t put_field(struct element *element, size_t used, const void *bytes, size_t size);
 
 void elements_add(struct netlink_batch *batch, enum set_id set, const struct element *elements,
@@ -95,8 +96,8 @@ void elements_flush(struct netlink_batch *batch, enum set_id set)
 int element_look(struct netlink *netlink, enum set_id set, const struct element *element,
                  struct element_found *ret_found)
 {
-    struct netlink_batch batch;
-    struct element_found found = {.found = false};
+    auto_batch batch;
+    struct listing listing = {.keep = true};
 
     /* Built as a message of a batch, sent as a question. */
     netlink_batch_start(&batch, netlink, false);
@@ -104,45 +105,33 @@ int element_look(struct netlink *netlink, enum set_id set, const struct element 
     struct nlattr *list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
     put_element(message, set, element, false);
     mnl_attr_nest_end(message, list);
-    int rc = netlink_ask(netlink, message, on_found, &found);
-    netlink_batch_cleanup(&batch);
-    if (rc == 0 || rc == -ENOENT)
-        *ret_found = found;
-    return rc == -ENOENT ? 0 : rc;
+    int rc = netlink_ask(netlink, message, on_elements, &listing);
+    rc = rc == -ENOENT ? 0 : rc;
+    if (rc == 0)
+        *ret_found = (struct element_found){
+            .found = listing.count > 0,
+            .expires_ms = listing.count > 0 ? listing.elements[0].timeout_ms : 0,
+        };
+    free(listing.elements);
+    return rc;
 }
 
 int elements_count(struct netlink *netlink, enum set_id set, uint32_t *ret_count)
 {
-    struct netlink_batch batch;
-    uint32_t count;
-    int rc;
+    struct listing listing = {.keep = false};
 
-    do {
-        count = 0;
-        netlink_batch_start(&batch, netlink, false);
-        rc = netlink_ask(netlink, begin(&batch, NFT_MSG_GETSETELEM, NLM_F_DUMP, set), on_counted,
-                         &count);
-        netlink_batch_cleanup(&batch);
-    } while (rc == -EINTR);
+    int rc = list_all(netlink, set, &listing);
     if (rc == 0)
-        *ret_count = count;
+        *ret_count = (uint32_t)listing.count;
     return rc;
 }
 
 int elements_list(struct netlink *netlink, enum set_id set, struct element **ret_elements,
                   size_t *ret_count)
 {
-    struct netlink_batch batch;
-    struct listing listing = {.count = 0};
-    int rc;
+    struct listing listing = {.keep = true};
 
-    do {
-        listing.count = 0;
-        netlink_batch_start(&batch, netlink, false);
-        rc = netlink_ask(netlink, begin(&batch, NFT_MSG_GETSETELEM, NLM_F_DUMP, set), on_listed,
-                         &listing);
-        netlink_batch_cleanup(&batch);
-    } while (rc == -EINTR);
+    int rc = list_all(netlink, set, &listing);
     if (rc < 0) {
         free(listing.elements);
         return rc;
@@ -315,43 +304,21 @@ static void put_rate(struct nlmsghdr *message, uint64_t rate, uint32_t type)
     mnl_attr_nest_end(message, data);
 }
 
-static int on_found(const struct nlmsghdr *message, void *data)
+static int list_all(struct netlink *netlink, enum set_id set, struct listing *listing)
 {
-    struct element_found *found = data;
-    const struct nlattr *list;
-    const struct nlattr *one;
-    const struct nlattr *field;
+    int rc;
 
-    each_attribute (list, message, sizeof(struct nfgenmsg)) {
-        if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
-            continue;
-        each_nested (one, list) {
-            found->found = true;
-            each_nested (field, one) {
-                if (mnl_attr_get_type(field) == NFTA_SET_ELEM_EXPIRATION)
-                    found->expires_ms = be64toh(mnl_attr_get_u64(field));
-            }
-        }
-    }
-    return MNL_CB_OK;
+    do {
+        auto_batch batch;
+        listing->count = 0;
+        netlink_batch_start(&batch, netlink, false);
+        rc = netlink_ask(netlink, begin(&batch, NFT_MSG_GETSETELEM, NLM_F_DUMP, set), on_elements,
+                         listing);
+    } while (rc == -EINTR);
+    return rc;
 }
 
-static int on_counted(const struct nlmsghdr *message, void *data)
-{
-    uint32_t *count = data;
-    const struct nlattr *list;
-    const struct nlattr *one;
-
-    each_attribute (list, message, sizeof(struct nfgenmsg)) {
-        if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
-            continue;
-        each_nested (one, list)
-            (*count)++;
-    }
-    return MNL_CB_OK;
-}
-
-static int on_listed(const struct nlmsghdr *message, void *data)
+static int on_elements(const struct nlmsghdr *message, void *data)
 {
     struct listing *listing = data;
     const struct nlattr *list;
@@ -361,39 +328,43 @@ static int on_listed(const struct nlmsghdr *message, void *data)
         if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
             continue;
         each_nested (one, list) {
-            if (listing->count == listing->room) {
+            if (listing->keep && listing->count == listing->room) {
                 listing->room = listing->room * 2 + 16;
                 listing->elements =
                     mem_grow(listing->elements, listing->room, sizeof(*listing->elements));
             }
-            struct element *element = &listing->elements[listing->count++];
-            *element = (struct element){.end = false};
-            read_element(one, element);
+            if (listing->keep)
+                listing->elements[listing->count] = read_element(one);
+            listing->count++;
         }
     }
     return MNL_CB_OK;
 }
 
-static void read_element(const struct nlattr *one, struct element *element)
+static struct element read_element(const struct nlattr *one)
 {
+    struct element element = {.end = false};
     const struct nlattr *field;
     const struct nlattr *part;
     const struct nlattr *value;
 
     each_nested (field, one) {
         const uint16_t type = mnl_attr_get_type(field);
+        if (type == NFTA_SET_ELEM_EXPIRATION)
+            element.timeout_ms = be64toh(mnl_attr_get_u64(field));
         if (type != NFTA_SET_ELEM_KEY && type != NFTA_SET_ELEM_EXPR)
             continue;
         each_nested (part, field) {
             const uint16_t size = mnl_attr_get_payload_len(part);
-            if (type == NFTA_SET_ELEM_KEY && size <= sizeof(element->key))
-                memcpy(element->key, mnl_attr_get_payload(part), size);
+            if (type == NFTA_SET_ELEM_KEY && size <= sizeof(element.key))
+                memcpy(element.key, mnl_attr_get_payload(part), size);
             if (type != NFTA_SET_ELEM_EXPR || mnl_attr_get_type(part) != NFTA_EXPR_DATA)
                 continue;
             each_nested (value, part) {
                 if (mnl_attr_get_type(value) == NFTA_CONNLIMIT_COUNT)
-                    element->connections = ntohl(mnl_attr_get_u32(value));
+                    element.connections = ntohl(mnl_attr_get_u32(value));
             }
         }
     }
+    return element;
 }

@@ -46,7 +46,7 @@ static const uint8_t NAT64[12] = {0x00, 0x64, 0xff, 0x9b};
  * key:        fields one after the other, each filled up to 4 bytes
  * owner:      what a map has for the key
  * end:        of an interval: the first key that is no longer in it
- * timeout_ms: 0: for ever
+ * timeout_ms: 0: for ever; of one that was read: what is left
  * packets_per_s, bytes_per_s, connections: of the limit that the set has, if it has one
  */
 struct element {
@@ -79,7 +79,7 @@ nodiscard int element_look(struct netlink *netlink, enum set_id set, const struc
                            struct element_found *ret_found);
 
 /**
- * elements_list() - all of a set that counts connections: key, connections
+ * elements_list() - all of a set: key, what is left of its time, connections
  * @ret_elements: free()
  * Return: 0; -errno
  */
