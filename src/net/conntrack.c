@@ -20,9 +20,7 @@
 
 #include "base/mem.h"
 
-/* Their acknowledgements have to fit into the socket's buffer. */
-#define DELETES_PER_BATCH 256U
-#define TUPLE_BYTES_MAX   128U
+#define TUPLE_BYTES_MAX 128U
 
 /* Bits of CTA_FILTER_ORIG_FLAGS: enum ctattr_ip and ctattr_l4proto in one, the kernel's own. */
 #define FILTER_DESTINATION_ADDRESS (1U << 1)
@@ -230,7 +228,9 @@ static int delete_found(struct netlink *netfilter, const struct search *search, 
     for (size_t i = 0; i < search->count;) {
         auto_batch batch;
         netlink_batch_start(&batch, netfilter, false);
-        for (; i < search->count && batch.expected < DELETES_PER_BATCH; i++) {
+        /* One that ended by itself meanwhile. */
+        batch.ignore = -ENOENT;
+        for (; i < search->count && batch.count < NETLINK_FAILING_MAX; i++) {
             const struct entry *entry = &search->entries[i];
             struct nlmsghdr *message =
                 netlink_message(&batch, (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE, 0,
@@ -243,10 +243,9 @@ static int delete_found(struct netlink *netfilter, const struct search *search, 
             netlink_message_end(&batch, message);
         }
         int rc = netlink_commit(&batch);
-        *ret_gone += batch.done;
-        /* One that ended by itself meanwhile. */
-        if (rc < 0 && rc != -ENOENT)
+        if (rc < 0)
             return rc;
+        *ret_gone += batch.count - batch.failed;
     }
     return 0;
 }

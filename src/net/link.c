@@ -37,13 +37,10 @@ static int on_link(const struct nlmsghdr *message, void *data);
 
 int link_make(struct netlink *route, uint32_t slot, int netns)
 {
-    unsigned int index;
     auto_batch batch = {.bytes = NULL};
 
-    int rc = link_index(route, slot, &index);
-    if (rc == 0)
-        rc = link_remove(route, slot);
-    if (rc < 0 && rc != -ENODEV)
+    int rc = link_remove(route, slot);
+    if (rc < 0)
         return rc;
     netlink_batch_start(&batch, route, false);
     struct nlmsghdr *message =
@@ -118,11 +115,11 @@ int link_remove(struct netlink *route, uint32_t slot)
 
     net_link_name(slot, name);
     netlink_batch_start(&batch, route, false);
+    batch.ignore = -ENODEV;
     struct nlmsghdr *message = netlink_message(&batch, RTM_DELLINK, 0, sizeof(struct ifinfomsg));
     mnl_attr_put_strz(message, IFLA_IFNAME, name);
     netlink_message_end(&batch, message);
-    int rc = netlink_commit(&batch);
-    return rc == -ENODEV ? 0 : rc;
+    return netlink_commit(&batch);
 }
 
 int links_list(struct netlink *route, uint16_t *ret_slots)
@@ -148,20 +145,25 @@ int links_list(struct netlink *route, uint16_t *ret_slots)
 int links_down(struct netlink *route)
 {
     auto_free uint16_t *slots = mem_new(NET_SLOT_LAST + 1U, sizeof(*slots));
-    auto_batch batch;
+    int rc = 0;
 
     int count = links_list(route, slots);
     if (count < 0)
         return count;
-    netlink_batch_start(&batch, route, false);
-    for (int i = 0; i < count; i++) {
-        char name[NET_LINK_NAME_SIZE];
-        net_link_name(slots[i], name);
-        put_flags(&batch, name, 0);
+    for (int i = 0; i < count;) {
+        auto_batch batch;
+        netlink_batch_start(&batch, route, false);
+        /* One that went meanwhile is down. */
+        batch.ignore = -ENODEV;
+        for (; i < count && batch.count < NETLINK_FAILING_MAX; i++) {
+            char name[NET_LINK_NAME_SIZE];
+            net_link_name(slots[i], name);
+            put_flags(&batch, name, 0);
+        }
+        int failed = netlink_commit(&batch);
+        rc = rc < 0 ? rc : failed;
     }
-    int rc = netlink_commit(&batch);
-    /* One that went meanwhile is down. */
-    return rc == -ENODEV ? 0 : rc;
+    return rc;
 }
 
 static void put_end(struct nlmsghdr *message, uint32_t slot, int inside)

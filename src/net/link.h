@@ -37,7 +37,8 @@ nodiscard int link_remove(struct netlink *route, uint32_t slot);
  * @ret_slots: room for NET_SLOT_LAST + 1. Return: their number; -errno */
 nodiscard int links_list(struct netlink *route, uint16_t *ret_slots);
 
-/** links_down() - sets all of them down. Return: 0; -errno */
+/** links_down() - sets all of them down, the others too when one fails. Return: 0; the first -errno
+ */
 nodiscard int links_down(struct netlink *route);
 
 #endif

@@ -54,7 +54,6 @@ void netlink_batch_start(struct netlink_batch *batch, struct netlink *netlink, b
 {
     *batch = (struct netlink_batch){.netlink = netlink, .transaction = transaction};
     batch->first = netlink->sequence + 1;
-    batch->last = netlink->sequence;
     if (transaction)
         frame(batch, NFNL_MSG_BATCH_BEGIN);
 }
@@ -76,10 +75,11 @@ struct nlmsghdr *netlink_message(struct netlink_batch *batch, uint16_t type, uin
     }
     struct nlmsghdr *message = mnl_nlmsg_put_header(batch->bytes + batch->used);
     message->nlmsg_type = type;
-    message->nlmsg_flags = (uint16_t)(flags | NLM_F_REQUEST | NLM_F_ACK);
-    message->nlmsg_seq = batch->last = ++batch->netlink->sequence;
+    message->nlmsg_flags = (uint16_t)(flags | NLM_F_REQUEST);
+    message->nlmsg_seq = ++batch->netlink->sequence;
     memset(mnl_nlmsg_put_extra_header(message, extra_size), 0, extra_size);
-    batch->expected++;
+    batch->newest = batch->used;
+    batch->count++;
     return message;
 }
 
@@ -95,8 +95,11 @@ int netlink_commit(struct netlink_batch *batch)
     const int fd = netlink_fd(batch->netlink);
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 
-    if (batch->expected == 0)
+    if (batch->count == 0)
         return 0;
+    struct nlmsghdr *last = (struct nlmsghdr *)(void *)(batch->bytes + batch->newest);
+    last->nlmsg_flags |= NLM_F_ACK;
+    batch->last = last->nlmsg_seq;
     if (batch->transaction)
         frame(batch, NFNL_MSG_BATCH_END);
     if (batch->used > NETLINK_MESSAGE_MAX) {
@@ -140,20 +143,19 @@ static void frame(struct netlink_batch *batch, uint16_t type)
     struct nlmsghdr *message = netlink_message(batch, type, 0, sizeof(struct nfgenmsg));
     struct nfgenmsg *generic = mnl_nlmsg_get_payload(message);
 
-    message->nlmsg_flags = NLM_F_REQUEST;
     generic->version = NFNETLINK_V0;
     generic->res_id = htons(NFNL_SUBSYS_NFTABLES);
-    batch->expected--;
+    batch->count--;
     netlink_message_end(batch, message);
 }
 
-/* Every message is answered, but a batch that fails as a whole: then its begin is. */
+/* The last message is answered, but of a transaction that fails as a whole: then its begin is. */
 static int receive_answers(struct netlink_batch *batch)
 {
     static char answer[RECEIVE_SIZE];
     int first_error = 0;
 
-    while (batch->expected > 0) {
+    for (;;) {
         ssize_t got = mnl_socket_recvfrom(batch->netlink->socket, answer, sizeof(answer));
         if (got < 0)
             return -errno;
@@ -165,14 +167,12 @@ static int receive_answers(struct netlink_batch *batch)
             if (message->nlmsg_type != NLMSG_ERROR ||
                 message->nlmsg_seq - batch->first > batch->last - batch->first)
                 continue;
-            if (error->error == 0)
-                batch->done++;
-            else if (first_error == 0)
+            batch->failed += error->error != 0;
+            if (first_error == 0 && error->error != batch->ignore)
                 first_error = error->error;
-            if (batch->transaction && message->nlmsg_seq == batch->first)
+            if (message->nlmsg_seq == batch->last ||
+                (batch->transaction && message->nlmsg_seq == batch->first))
                 return first_error;
-            batch->expected--;
         }
     }
-    return first_error;
 }

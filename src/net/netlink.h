@@ -2,8 +2,9 @@
 /*
  * netlink - messages to the kernel and their answers
  *
- * Several messages go in one batch, with one system call; each is acknowledged, and the first error
- * is what the caller gets. A batch of nftables is one transaction: all of it or nothing.
+ * Several messages go in one batch, with one system call. The kernel answers those that failed, and
+ * the last one, whose answer stands behind all others; the first error is what the caller gets. A
+ * batch of nftables is one transaction: all of it or nothing.
  * Source: netlink(7), Documentation/userspace-api/netlink/intro.rst
  */
 #ifndef CROFT_NET_NETLINK_H
@@ -17,6 +18,8 @@
 
 /* One message stays below this: the length of a nested attribute has 16 bits. */
 #define NETLINK_MESSAGE_MAX (32U * 1024U)
+/* Messages of a batch of which each may fail: so many answers fit into the socket's buffer. */
+#define NETLINK_FAILING_MAX 256U
 
 struct netlink {
     struct mnl_socket *socket;
@@ -24,15 +27,23 @@ struct netlink {
     uint32_t sequence;
 };
 
-/* Messages to be sent together. transaction: of nftables, framed by a begin and an end. */
+/*
+ * Messages to be sent together
+ * newest:      where the message begins that was begun last
+ * first, last: sequence numbers; last: of the message that is acknowledged
+ * transaction: of nftables, framed by a begin and an end
+ * ignore:      an error that is none, as what it is about has gone by itself; set after the start
+ */
 struct netlink_batch {
     char *bytes;
     size_t size;
     size_t used;
-    uint32_t first; /* sequence numbers, first to last */
+    size_t newest;
+    uint32_t first;
     uint32_t last;
-    unsigned int expected; /* acknowledgements */
-    unsigned int done;     /* of them those without an error */
+    unsigned int count;  /* messages */
+    unsigned int failed; /* of them; known when they were sent */
+    int ignore;
     bool transaction;
     struct netlink *netlink;
 };
@@ -55,7 +66,7 @@ void netlink_batch_start(struct netlink_batch *batch, struct netlink *netlink, b
 
 /**
  * netlink_message() - adds a message with the family's own header of @extra_size bytes, zeroed
- * @flags: NLM_F_*; NLM_F_REQUEST and NLM_F_ACK are added
+ * @flags: NLM_F_*; NLM_F_REQUEST is added
  * Return: the message, to which attributes are put before the next one is begun
  */
 nodiscard struct nlmsghdr *netlink_message(struct netlink_batch *batch, uint16_t type,
@@ -64,7 +75,7 @@ nodiscard struct nlmsghdr *netlink_message(struct netlink_batch *batch, uint16_t
 /** netlink_message_end() - takes the length of the message that was begun last */
 void netlink_message_end(struct netlink_batch *batch, const struct nlmsghdr *message);
 
-/** netlink_commit() - sends all and waits for all answers. Return: 0; the first -errno */
+/** netlink_commit() - sends all and waits until all was done. Return: 0; the first -errno */
 nodiscard int netlink_commit(struct netlink_batch *batch);
 
 /**
