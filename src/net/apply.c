@@ -46,10 +46,10 @@ static void bundle_delete(struct netlink_batch *batch, const struct bundle *bund
 static int bundle_replace(struct netlink *netfilter, const struct bundle *before,
                           const struct bundle *after);
 
-int apply_user(struct netlink *netfilter, const struct told_user *user,
-               const struct told_user *before)
+int apply_user(struct netlink *netfilter, const struct state *state, const struct told_user *user)
 {
     const struct bundle none = {.count = 0};
+    const struct told_user *before = state_user(state, user->uid);
     const struct bundle new = bundle_user(user);
     struct bundle old = before != NULL ? bundle_user(before) : none;
 
@@ -96,9 +96,10 @@ int apply_slot_gone(struct netlink *netfilter, const struct state *state, uint32
 }
 
 int apply_grant(struct netlink *netfilter, const struct state *state,
-                const struct told_grant *grant, const struct told_grant *before)
+                const struct told_grant *grant)
 {
     const struct bundle none = {.count = 0};
+    const struct told_grant *before = state_grant(state, grant);
     const struct bundle new = bundle_grant(state, grant);
     struct bundle old = before != NULL ? bundle_grant(state, before) : none;
 
@@ -163,6 +164,7 @@ static int recount(struct netlink *netfilter, struct netlink_batch *batch, enum 
 {
     auto_free struct element *there = NULL;
     size_t count = 0;
+    size_t stale = 0;
 
     int rc = elements_list(netfilter, set, &there, &count);
     if (rc < 0)
@@ -172,7 +174,8 @@ static int recount(struct netlink *netfilter, struct netlink_batch *batch, enum 
     for (size_t i = 0; i < count; i++)
         if (wanted->count == 0 || bsearch(&there[i], wanted->elements, wanted->count,
                                           sizeof(*wanted->elements), compare_counted) == NULL)
-            elements_delete(batch, set, &there[i], 1);
+            there[stale++] = there[i];
+    elements_delete(batch, set, there, stale);
     elements_add(batch, set, wanted->elements, wanted->count);
     return 0;
 }
@@ -348,9 +351,10 @@ static int bundle_replace(struct netlink *netfilter, const struct bundle *before
     for (size_t i = 0; i < before->count; i++) {
         auto_batch one;
         netlink_batch_start(&one, netfilter, true);
+        one.ignore = -ENOENT;
         elements_delete(&one, before->set[i], &before->element[i], 1);
         rc = netlink_commit(&one);
-        if (rc < 0 && rc != -ENOENT)
+        if (rc < 0)
             return rc;
     }
     auto_batch rest;

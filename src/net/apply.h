@@ -11,10 +11,10 @@
 #include "net/netlink.h"
 #include "net/state.h"
 
-/** apply_user() - her limits. @before: those in the kernel; NULL: none. What her connections count
- * as stays, unless their limit changes. Return: 0; -errno */
-nodiscard int apply_user(struct netlink *netfilter, const struct told_user *user,
-                         const struct told_user *before);
+/** apply_user() - her limits, in the place of those that @state has, if it has any. What her
+ * connections count as stays, unless their limit changes. Return: 0; -errno */
+nodiscard int apply_user(struct netlink *netfilter, const struct state *state,
+                         const struct told_user *user);
 /** apply_user_gone() - Return: 0; -errno */
 nodiscard int apply_user_gone(struct netlink *netfilter, const struct told_user *user);
 
@@ -23,10 +23,10 @@ nodiscard int apply_user_gone(struct netlink *netfilter, const struct told_user 
 nodiscard int apply_slot(struct netlink *netfilter, const struct state *state, uint32_t slot);
 nodiscard int apply_slot_gone(struct netlink *netfilter, const struct state *state, uint32_t slot);
 
-/** apply_grant() - open it. @before: as it is in the kernel already; NULL: it is not. As with
- * users. Return: 0, the kernel has acknowledged it; -errno */
+/** apply_grant() - open it, likewise; apply_grant_gone() - close it, whether @state knows it or
+ * not. Return: 0, the kernel has acknowledged it; -errno */
 nodiscard int apply_grant(struct netlink *netfilter, const struct state *state,
-                          const struct told_grant *grant, const struct told_grant *before);
+                          const struct told_grant *grant);
 nodiscard int apply_grant_gone(struct netlink *netfilter, const struct state *state,
                                const struct told_grant *grant);
 

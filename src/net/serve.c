@@ -4,7 +4,7 @@
  *
  * Between NET_HELLO and NET_SYNCED what is told is only kept; NET_SYNCED makes it so in one
  * transaction, and everything that was in the kernel and was not told goes. After that each request
- * is answered when the kernel has acknowledged it.
+ * is answered when the kernel has acknowledged it, and only then the state has it too.
  */
 #include <errno.h>
 #include <string.h>
@@ -27,22 +27,22 @@ typedef int (*request_fn)(struct net *net, const struct net_request *request, in
 
 static void on_request(struct loop_source *source, uint32_t events, void *data);
 static void on_retire(void *data);
-static void retire(struct net *net);
+static int retire(struct net *net);
 static int retire_now(struct net *net);
+static int end_broken(struct net *net, const char *what, int error);
 static struct told_grant told_grant(const struct net_request *request);
 
 static int serve_user(struct net *net, const struct net_request *request, int fd,
                       struct net_reply *reply)
 {
-    struct told_user *known = state_user(&net->state, request->uid);
-    const struct told_user before = known != NULL ? *known : (struct told_user){.uid = 0};
+    const struct told_user told = {.uid = request->uid, .limits = request->limits};
     (void)fd;
     (void)reply;
 
-    struct told_user *user = state_user_set(&net->state, request->uid, &request->limits);
-    if (!net->synced)
-        return 0;
-    return apply_user(&net->netfilter, user, known != NULL ? &before : NULL);
+    int rc = net->synced ? apply_user(&net->netfilter, &net->state, &told) : 0;
+    if (rc == 0)
+        state_user_set(&net->state, &told);
+    return rc;
 }
 
 static int serve_user_gone(struct net *net, const struct net_request *request, int fd,
@@ -74,11 +74,15 @@ static int serve_service(struct net *net, const struct net_request *request, int
             return 0;
     if (state->service_count == NETWORK_SERVICES_MAX)
         return -ENOSPC;
-    state->services[state->service_count++] = request->target;
-    return net->synced ? apply_service(&net->netfilter, &request->target) : 0;
+    int rc = net->synced ? apply_service(&net->netfilter, &request->target) : 0;
+    if (rc == 0)
+        state->services[state->service_count++] = request->target;
+    return rc;
 }
 
 /*
+ * What fails is taken back, from the state too.
+ *
  * Why it is safe: the descriptor comes from the monitor, which has it from the runtime of this very
  * instance; the kernel takes nothing but a network namespace for it. The outside end is down until
  * its elements say whose it is.
@@ -90,11 +94,11 @@ static int serve_link(struct net *net, const struct net_request *request, int fd
     unsigned int index;
     (void)reply;
 
-    if (slot->retired)
-        retire(net);
     if (slot->uid != 0 && (fd >= 0 || slot->uid != request->uid))
         return -EEXIST;
-    int rc = fd >= 0 ? link_make(&net->route, request->slot, fd)
+    int rc = slot->retired ? retire(net) : 0;
+    if (rc == 0)
+        rc = fd >= 0 ? link_make(&net->route, request->slot, fd)
                      : link_index(&net->route, request->slot, &index);
     if (rc < 0)
         return rc;
@@ -106,10 +110,12 @@ static int serve_link(struct net *net, const struct net_request *request, int fd
         rc = link_up(&net->route, &net->state.prefix, request->slot, net->sysctls.ipv6);
     if (rc == 0)
         return 0;
-    if (apply_slot_gone(&net->netfilter, &net->state, request->slot) < 0 ||
-        link_remove(&net->route, request->slot) < 0)
-        log_line(LOG_LEVEL_WARNING, "croft-net: a link that failed is not all gone");
+    int left = apply_slot_gone(&net->netfilter, &net->state, request->slot);
+    if (left == 0)
+        left = link_remove(&net->route, request->slot);
     slot->uid = 0;
+    if (left < 0)
+        (void)end_broken(net, "cannot take back a link that failed", left);
     return rc;
 }
 
@@ -138,22 +144,18 @@ static int serve_grant(struct net *net, const struct net_request *request, int f
                        struct net_reply *reply)
 {
     const struct told_grant told = told_grant(request);
-    const struct told_grant *known = state_grant(&net->state, &told);
-    const struct told_grant before = known != NULL ? *known : told;
     (void)fd;
     (void)reply;
 
     if (net->state.slots[request->slot].uid == 0)
         return -ENOENT;
-    const struct told_grant *grant = state_grant_set(&net->state, &told);
-    if (!net->synced)
-        return 0;
-    int rc = apply_grant(&net->netfilter, &net->state, grant, known != NULL ? &before : NULL);
-    if (rc < 0)
-        state_grant_forget(&net->state, &told);
+    int rc = net->synced ? apply_grant(&net->netfilter, &net->state, &told) : 0;
+    if (rc == 0)
+        state_grant_set(&net->state, &told);
     return rc;
 }
 
+/* What is to be closed is closed, whatever is known of it here. */
 static int serve_grant_gone(struct net *net, const struct net_request *request, int fd,
                             struct net_reply *reply)
 {
@@ -162,20 +164,13 @@ static int serve_grant_gone(struct net *net, const struct net_request *request, 
                                         .slot = request->slot,
                                         .protocol = request->protocol,
                                         .port = request->port};
-    const struct told_grant *grant = state_grant(&net->state, &told);
-    int rc = 0;
     (void)fd;
 
-    if (!net->synced) {
-        state_grant_forget(&net->state, &told);
-        return 0;
-    }
-    if (grant != NULL)
-        rc = apply_grant_gone(&net->netfilter, &net->state, grant);
+    int rc = net->synced ? apply_grant_gone(&net->netfilter, &net->state, &told) : 0;
     if (rc < 0)
         return rc;
     state_grant_forget(&net->state, &told);
-    return conntrack_cut(&net->netfilter, &net->state, &cut, &reply->cut);
+    return net->synced ? conntrack_cut(&net->netfilter, &net->state, &cut, &reply->cut) : 0;
 }
 
 /* Links that nobody told of are of instances that are no more. */
@@ -203,8 +198,7 @@ static int serve_synced(struct net *net, const struct net_request *request, int 
     if (rc < 0)
         return rc;
     net->synced = true;
-    retire(net);
-    return 0;
+    return retire(net);
 }
 
 static int serve_why(struct net *net, const struct net_request *request, int fd,
@@ -286,19 +280,24 @@ static void on_request(struct loop_source *source, uint32_t events, void *data)
 
 static void on_retire(void *data)
 {
-    retire(data);
+    (void)retire(data);
 }
 
 /* A slot that is given out again must not find what is left of its last owner. */
-static void retire(struct net *net)
+static int retire(struct net *net)
 {
     int rc = retire_now(net);
+    return rc < 0 ? end_broken(net, "cannot end old connections", rc) : 0;
+}
 
-    if (rc == 0)
-        return;
-    log_line(LOG_LEVEL_ERROR, "croft-net: cannot end old connections: %s; it ends", strerror(-rc));
+/* What is in the kernel is no longer what the state says: the next croft-net is told everything,
+ * and puts that in its place. Return: @error */
+static int end_broken(struct net *net, const char *what, int error)
+{
+    log_line(LOG_LEVEL_ERROR, "croft-net: %s: %s; it ends", what, strerror(-error));
     net->status = OUTCOME_FAILED;
     loop_stop(net->loop);
+    return error;
 }
 
 /* The link itself has gone with its network namespace, but for one that somebody still holds. */

@@ -26,17 +26,15 @@ struct told_user *state_user(const struct state *state, uint32_t uid)
     return user;
 }
 
-struct told_user *state_user_set(struct state *state, uint32_t uid, const struct net_limits *limits)
+void state_user_set(struct state *state, const struct told_user *user)
 {
-    struct told_user *user = state_user(state, uid);
-    if (user == NULL) {
-        user = mem_new(1, sizeof(*user));
-        user->uid = uid;
-        user->next = state->users;
-        state->users = user;
-    }
-    user->limits = *limits;
-    return user;
+    struct told_user *kept = state_user(state, user->uid);
+    struct told_user *next = kept != NULL ? kept->next : state->users;
+
+    if (kept == NULL)
+        kept = state->users = mem_new(1, sizeof(*kept));
+    *kept = *user;
+    kept->next = next;
 }
 
 void state_user_forget(struct state *state, uint32_t uid)
@@ -59,21 +57,16 @@ struct told_grant *state_grant(const struct state *state, const struct told_gran
     return grant;
 }
 
-struct told_grant *state_grant_set(struct state *state, const struct told_grant *grant)
+void state_grant_set(struct state *state, const struct told_grant *grant)
 {
+    struct told_grant **first = &state->slots[grant->slot].grants;
     struct told_grant *kept = state_grant(state, grant);
-    struct told_grant *next;
+    struct told_grant *next = kept != NULL ? kept->next : *first;
 
-    if (kept == NULL) {
-        kept = mem_new(1, sizeof(*kept));
-        next = state->slots[grant->slot].grants;
-        state->slots[grant->slot].grants = kept;
-    } else {
-        next = kept->next;
-    }
+    if (kept == NULL)
+        kept = *first = mem_new(1, sizeof(*kept));
     *kept = *grant;
     kept->next = next;
-    return kept;
 }
 
 void state_grant_forget(struct state *state, const struct told_grant *like)

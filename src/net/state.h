@@ -51,16 +51,15 @@ void state_init(struct state *state, const struct net_prefix *prefix);
 /** state_user() - Return: borrowed; NULL: not told of */
 struct told_user *state_user(const struct state *state, uint32_t uid);
 
-/** state_user_set() - keeps her limits. Return: borrowed */
-struct told_user *state_user_set(struct state *state, uint32_t uid,
-                                 const struct net_limits *limits);
+/** state_user_set() - keeps a copy of @user */
+void state_user_set(struct state *state, const struct told_user *user);
 void state_user_forget(struct state *state, uint32_t uid);
 
 /** state_grant() - Return: borrowed; NULL */
 struct told_grant *state_grant(const struct state *state, const struct told_grant *like);
 
-/** state_grant_set() - keeps a copy of @grant. Return: borrowed */
-struct told_grant *state_grant_set(struct state *state, const struct told_grant *grant);
+/** state_grant_set() - keeps a copy of @grant */
+void state_grant_set(struct state *state, const struct told_grant *grant);
 void state_grant_forget(struct state *state, const struct told_grant *like);
 
 /** state_slot_of() - the slot that has this address (16 or 4 bytes), 0: none of ours */

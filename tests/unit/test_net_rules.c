@@ -47,16 +47,16 @@ static void keys(void **state)
 static void told(void **unused)
 {
     struct state state;
-    const struct net_limits more = {.connections = 7};
     const struct told_grant grant = {.uid = 1002, .slot = 9, .protocol = 6, .port = 80};
     struct told_grant other = grant;
     (void)unused;
 
     state_init(&state, &PREFIX);
     assert_null(state_user(&state, 1001));
-    state_user_set(&state, 1001, &(struct net_limits){.rate = 1});
-    state_user_set(&state, 1002, &(struct net_limits){.rate = 2});
-    assert_int_equal(state_user_set(&state, 1001, &more)->limits.connections, 7);
+    state_user_set(&state, &(struct told_user){.uid = 1001, .limits = {.rate = 1}});
+    state_user_set(&state, &(struct told_user){.uid = 1002, .limits = {.rate = 2}});
+    state_user_set(&state, &(struct told_user){.uid = 1001, .limits = {.connections = 7}});
+    assert_int_equal(state_user(&state, 1001)->limits.connections, 7);
     assert_int_equal(state_user(&state, 1002)->limits.rate, 2);
     state_user_forget(&state, 1001);
     state_user_forget(&state, 1001);
@@ -68,7 +68,7 @@ static void told(void **unused)
     other.port = 81;
     state_grant_set(&state, &other);
     other.limits.rate = 5;
-    assert_ptr_equal(state_grant_set(&state, &other), state_grant(&state, &other));
+    state_grant_set(&state, &other);
     assert_int_equal(state_grant(&state, &other)->limits.rate, 5);
     assert_int_equal(state_grant(&state, &grant)->limits.rate, 0);
     for (int field = 0; field < 3; field++) {

@@ -227,6 +227,29 @@ static void brackets_nest_so_deep(void **state)
     assert_true(str_is_shallow("[[[", 2, 2)); /* the size counts, not the end */
 }
 
+static void fields_of_a_line(void **state)
+{
+    static const struct {
+        const char *line;
+        size_t count;
+        const char *field[3];
+    } table[] = {
+        {"", 1, {"", "", ""}},      {"a", 1, {"a", "", ""}},         {":", 2, {"", "", ""}},
+        {"a:b", 2, {"a", "b", ""}}, {"a::c", 3, {"a", "", "c"}},     {"a:b:", 3, {"a", "b", ""}},
+        {"::", 3, {"", "", ""}},    {"a:b:c:d", 3, {"a", "b", "c:d"}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char line[16];
+        char *field[3];
+        assert_int_equal(str_copy(line, sizeof(line), table[i].line), 0);
+        assert_int_equal(str_fields(line, field, ARRAY_LEN(field)), table[i].count);
+        for (size_t j = 0; j < ARRAY_LEN(field); j++)
+            assert_string_equal(field[j], table[i].field[j]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +262,7 @@ int main(void)
         cmocka_unit_test(hex_both_ways),
         cmocka_unit_test(printable_table),
         cmocka_unit_test(brackets_nest_so_deep),
+        cmocka_unit_test(fields_of_a_line),
     };
 
     return cmocka_run_group_tests_name("str", tests, NULL, NULL);
