@@ -145,9 +145,9 @@ static int stage_hello(struct net *net, const struct net_request *hello, struct 
 /* Stage 3. */
 static int stage_host(struct net *net, int dir, struct err *err)
 {
-    int rc = routes_read(&net->route, &net->state.prefix, &net->watch.routes);
-    if (rc < 0)
-        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read the host's routes");
+    int rc = routes_read(&net->route, &net->state.prefix, &net->watch.routes, err);
+    if (rc != 0)
+        return rc;
     rc = sysctls_read(&net->sysctls, dir, &net->watch.routes);
     if (rc < 0)
         return err_errno(err, OUTCOME_HOST_CANNOT, rc,

@@ -46,6 +46,7 @@ struct reading {
     bool full;
 };
 
+static int read_all(struct netlink *route, struct reading *reading);
 static int read_family(struct netlink *route, struct reading *reading, uint8_t family);
 static int on_route(const struct nlmsghdr *message, void *data);
 static void add_subnet(struct reading *reading, const struct interval *subnet, bool ipv6);
@@ -61,37 +62,21 @@ static size_t size_of(bool ipv6)
     return ipv6 ? 16 : 4;
 }
 
-int routes_read(struct netlink *route, const struct net_prefix *prefix, struct routes *ret_routes)
+int routes_read(struct netlink *route, const struct net_prefix *prefix, struct routes *ret_routes,
+                struct err *err)
 {
     static struct routes routes;
     struct reading reading = {.routes = &routes, .prefix = prefix};
-    int rc;
 
-    do {
-        routes = (struct routes){.overlap = false};
-        reading.suspect_count = 0;
-        for (size_t i = 0; i < ARRAY_LEN(PRIVATE); i++) {
-            const bool ipv6 = PRIVATE[i].ipv6;
-            const struct interval subnet =
-                interval_subnet(PRIVATE[i].address, size_of(ipv6), PRIVATE[i].bits);
-            add_subnet(&reading, &subnet, ipv6);
-        }
-        rc = read_family(route, &reading, AF_INET);
-        if (rc == 0)
-            rc = read_family(route, &reading, AF_INET6);
-    } while (rc == -EINTR);
-    if (rc == 0 && reading.full)
-        rc = -E2BIG;
-    for (size_t i = 0; i < reading.suspect_count && rc == 0; i++) {
-        rc = reading.suspect[i] == 0 ? 0 : interface_is_link(route, reading.suspect[i]);
-        if (rc < 0)
-            break;
-        routes.overlap = routes.overlap || rc == 0;
-        rc = 0;
-    }
+    int rc = read_all(route, &reading);
     free(reading.suspect);
     if (rc < 0)
-        return rc;
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read the host's routes");
+    if (reading.full)
+        return err_set(err, OUTCOME_HOST_CANNOT,
+                       "the host has more than %u subnets of its own, each of which has to be "
+                       "closed to machines: ip route show table all",
+                       ROUTES_SUBNETS_MAX);
     for (int ipv6 = 0; ipv6 < 2; ipv6++)
         routes.count[ipv6] =
             intervals_merge(routes.subnet[ipv6], routes.count[ipv6], size_of(ipv6));
@@ -165,6 +150,33 @@ int routes_local(struct netlink *route, const uint8_t *address, bool ipv6)
     if (rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EINVAL || rc == -EACCES)
         return 0;
     return rc < 0 ? rc : type == RTN_LOCAL;
+}
+
+static int read_all(struct netlink *route, struct reading *reading)
+{
+    struct routes *routes = reading->routes;
+    int rc;
+
+    do {
+        *routes = (struct routes){.overlap = false};
+        reading->suspect_count = 0;
+        reading->full = false;
+        for (size_t i = 0; i < ARRAY_LEN(PRIVATE); i++) {
+            const bool ipv6 = PRIVATE[i].ipv6;
+            const struct interval subnet =
+                interval_subnet(PRIVATE[i].address, size_of(ipv6), PRIVATE[i].bits);
+            add_subnet(reading, &subnet, ipv6);
+        }
+        rc = read_family(route, reading, AF_INET);
+        if (rc == 0)
+            rc = read_family(route, reading, AF_INET6);
+    } while (rc == -EINTR);
+    for (size_t i = 0; i < reading->suspect_count && rc == 0; i++) {
+        int is_link = reading->suspect[i] == 0 ? 0 : interface_is_link(route, reading->suspect[i]);
+        routes->overlap = routes->overlap || is_link == 0;
+        rc = is_link < 0 ? is_link : 0;
+    }
+    return rc;
 }
 
 static int read_family(struct netlink *route, struct reading *reading, uint8_t family)

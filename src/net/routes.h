@@ -7,6 +7,7 @@
 #define CROFT_NET_ROUTES_H
 
 #include "base/attrs.h"
+#include "base/err.h"
 #include "net/intervals.h"
 #include "net/netlink.h"
 #include "wire/net.h"
@@ -27,9 +28,9 @@ struct routes {
     size_t advertiser_count;
 };
 
-/** routes_read() - Return: 0; -E2BIG more subnets than there is room for; -errno */
+/** routes_read() - Return: 0; outcome, more subnets than there is room for too */
 nodiscard int routes_read(struct netlink *route, const struct net_prefix *prefix,
-                          struct routes *ret_routes);
+                          struct routes *ret_routes, struct err *err);
 
 /** routes_apply() - makes @lan4 and @lan6 what @routes has. Return: 0; -errno */
 nodiscard int routes_apply(struct netlink *netfilter, const struct routes *routes);

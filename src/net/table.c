@@ -116,12 +116,16 @@ int table_rules(struct netlink *netfilter, uint32_t *ret_rules)
 int table_generation(struct netlink *netfilter, uint32_t *ret_generation)
 {
     char buffer[64];
+    uint32_t generation = 0;
     struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
     struct nfgenmsg *generic = mnl_nlmsg_put_extra_header(message, sizeof(*generic));
 
     message->nlmsg_type = netlink_nft(NFT_MSG_GETGEN);
     *generic = (struct nfgenmsg){.nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0};
-    return netlink_ask(netfilter, message, on_generation, ret_generation);
+    int rc = netlink_ask(netfilter, message, on_generation, &generation);
+    if (rc == 0)
+        *ret_generation = generation;
+    return rc;
 }
 
 int table_remove(struct netlink *netfilter)

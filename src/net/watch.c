@@ -131,7 +131,11 @@ static void on_look(void *data)
 
     loop_arm(net->loop, &net->watch.look, clock_boot_ns() + LOOK_NS);
     int rc = table_generation(&net->netfilter, &generation);
-    if (rc == 0 && generation == net->watch.generation)
+    if (rc < 0) {
+        give_up(net, strerror(-rc));
+        return;
+    }
+    if (generation == net->watch.generation)
         return;
     net->watch.generation = generation;
     look(net);
@@ -141,12 +145,16 @@ static void on_read_routes(void *data)
 {
     struct net *net = data;
     static struct routes routes;
+    struct err err;
 
-    int rc = routes_read(&net->route, &net->state.prefix, &routes);
-    if (rc == 0 && !routes_same(&routes, &net->watch.routes))
+    int rc = routes_read(&net->route, &net->state.prefix, &routes, &err);
+    if (rc == 0 && !routes_same(&routes, &net->watch.routes)) {
         rc = routes_apply(&net->netfilter, &routes);
-    if (rc < 0)
-        give_up(net, "the host's own subnets cannot be read");
+        if (rc < 0)
+            rc = err_errno(&err, OUTCOME_FAILED, rc, "cannot close the host's own subnets");
+    }
+    if (rc != 0)
+        give_up(net, err.text);
     else
         net->watch.routes = routes;
 }

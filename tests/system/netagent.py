@@ -13,6 +13,7 @@ import time
 # What a person would see, for what the kernel says.
 NAMES = {"ECONNREFUSED": "refused", "EHOSTUNREACH": "refused", "EACCES": "refused",
          "ECONNRESET": "reset", "EPERM": "refused", "ENETUNREACH": "refused"}
+ANSWER = b"re: "  # what every answer begins with
 SEEN = []       # datagrams that arrived: (our port, their address, payload)
 HELD = {}       # connections that stay open: name -> socket
 
@@ -78,8 +79,11 @@ def echoing(datagram, port):
     while True:
         data, peer = datagram.recvfrom(65536)
         SEEN.append((port, peer[0], data.decode("latin1")))
+        # An answer may come to a server, where it came from one's port: two would go on for ever.
+        if data.startswith(ANSWER):
+            continue
         try:
-            datagram.sendto(data, peer)
+            datagram.sendto(ANSWER + data, peer)
         except OSError:
             pass
 

@@ -622,6 +622,32 @@ def test_changed_by_others(own, what):
     assert bob("tcp", to=alice.addresses[4], port=DB) == "refused"
 
 
+def test_changed_by_others_with_many_links(own):
+    """However many there are, all go down, and the next croft-net starts."""
+    many = range(0x4000, 0x4000 + 5000)
+    own.host.run("ip", "-batch", "-", input="".join(
+        f"link add croft{slot:04x} up type veth peer name t{slot:04x}\n" for slot in many))
+
+    def up_ones():
+        return len(re.findall(r"^\d+: croft[^<]*<[^>]*\bUP\b", own.host.ip("-o", "link"), re.M))
+    assert up_ones() == len(many) + len(own.machines)
+    own.nft("delete table inet croft")
+    assert ended(own.net, within=20) < 20
+    assert up_ones() == 0
+    own.host.run("ip", "-batch", "-", input="".join(
+        f"link set croft{slot:04x} up\n" for slot in many))
+    own.start()
+    assert up_ones() == 0
+
+
+def test_link_left_over(own):
+    """What is left of a link of the same slot goes first."""
+    own.host.ip("link", "add", "croft0007", "type", "veth", "peer", "name", "left")
+    new = own.machine(ALICE, 7)
+    assert "left" not in own.host.ip("link")
+    assert new("tcp", to=INTERNET[4], port=DB) == "open"
+
+
 def test_tables_of_others(own):
     """What others do in tables of their own concerns nobody."""
     own.nft("add table inet other { chain c { type filter hook forward priority 0; policy accept; }; }")
@@ -722,6 +748,18 @@ def test_route_in_the_way(own):
         own.net.end()
         own.host.ip(*family, "route", "del", route, "dev", "up0")
     own.start()
+
+
+def test_more_subnets_than_there_is_room_for(own):
+    """Start refuses, and says so: one that is left out would be open to machines."""
+    own.net.end()
+    own.host.run("ip", "-batch", "-", input="".join(
+        f"route add 11.{number >> 8}.{number & 255}.0/30 dev up0\n" for number in range(520)))
+    own.net = netdrive.Net(own.host.ns, own.state)
+    with pytest.raises(netdrive.Refused):
+        own.net.ask(netdrive.HELLO)
+    assert own.net.process.wait(5) != 0
+    assert "more than 512 subnets" in own.net.process.stderr.read().decode()
 
 
 def test_subnets_of_the_host(own):
