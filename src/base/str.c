@@ -97,6 +97,23 @@ int str_format(char *to, size_t size, const char *fmt, ...)
     return 0;
 }
 
+size_t str_fields(char *line, char **ret_fields, size_t max)
+{
+    size_t count = 0;
+
+    while (count < max) {
+        size_t length = strcspn(line, ":");
+        ret_fields[count++] = line;
+        line += length;
+        if (*line == '\0' || count == max)
+            break;
+        *line++ = '\0';
+    }
+    for (size_t i = count; i < max; i++)
+        ret_fields[i] = line;
+    return count;
+}
+
 bool str_is_name(const char *text)
 {
     size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");

@@ -37,6 +37,13 @@ nodiscard int str_copy(char *to, size_t size, const char *from);
 nodiscard int str_format(char *to, size_t size, const char *fmt, ...) printf_like(3, 4);
 
 /**
+ * str_fields() - cuts @line, in place, at each ':' into @max fields at most, as passwd(5) has them
+ * @ret_fields: all @max are set; those that the line lacks are empty
+ * Return: how many it has; when it has more than @max, the last one is all that is left of it
+ */
+size_t str_fields(char *line, char **ret_fields, size_t max);
+
+/**
  * str_is_name() - whether @text may name a machine, an image or a user: [a-z][a-z0-9-]*,
  * 1 to STR_NAME_MAX_LEN bytes, not ending in '-'
  */

@@ -12,7 +12,6 @@
 
 #define FIELDS_MAX 9U
 
-static size_t cut(char *line, char **field);
 static bool id_of(const char *text, uint32_t *ret_id);
 static char *copy_of(const char *text);
 static struct account *add_account(struct accounts *accounts, const char *name, uint32_t uid);
@@ -66,7 +65,7 @@ void accounts_passwd(struct accounts *accounts, char *text)
     uint32_t uid;
 
     while ((line = look_line(&text)) != NULL) {
-        if (cut(line, field) < 7 || field[0][0] == '\0' || !id_of(field[2], &uid))
+        if (str_fields(line, field, FIELDS_MAX) < 7 || field[0][0] == '\0' || !id_of(field[2], &uid))
             continue;
         struct account *account = add_account(accounts, field[0], uid);
         if (!id_of(field[3], &account->gid))
@@ -84,7 +83,7 @@ void accounts_group(struct accounts *accounts, char *text)
     uint32_t gid;
 
     while ((line = look_line(&text)) != NULL) {
-        if (cut(line, field) < 3 || field[0][0] == '\0' || !id_of(field[2], &gid))
+        if (str_fields(line, field, FIELDS_MAX) < 3 || field[0][0] == '\0' || !id_of(field[2], &gid))
             continue;
         accounts->groups =
             mem_grow(accounts->groups, accounts->group_count + 1, sizeof(*accounts->groups));
@@ -101,7 +100,9 @@ void accounts_gshadow(struct accounts *accounts, char *text)
     char *line;
 
     while ((line = look_line(&text)) != NULL) {
-        struct group *group = cut(line, field) < 4 ? NULL : group_mutable(accounts, field[0]);
+        struct group *group = str_fields(line, field, FIELDS_MAX) < 4
+                                  ? NULL
+                                  : group_mutable(accounts, field[0]);
         if (group == NULL)
             continue;
         add_members(group, field[2]);
@@ -115,7 +116,7 @@ void accounts_shadow(struct accounts *accounts, char *text)
     char *line;
 
     while ((line = look_line(&text)) != NULL) {
-        size_t count = cut(line, field);
+        size_t count = str_fields(line, field, FIELDS_MAX);
         ssize_t index = count < 2 ? -1 : accounts_by_name(accounts, field[0]);
         if (index >= 0)
             accounts->list[index].open |= field[1][0] == '\0';
@@ -167,25 +168,6 @@ bool accounts_in_group(const struct account *account, const struct group *group,
             return true;
     *ret_primary = account->known && account->gid == group->gid;
     return *ret_primary;
-}
-
-/* Fields that a short line lacks are empty. */
-static size_t cut(char *line, char **field)
-{
-    static char none[1];
-    size_t count = 0;
-
-    for (size_t i = 0; i < FIELDS_MAX; i++)
-        field[i] = none;
-    while (count < FIELDS_MAX) {
-        field[count++] = line;
-        char *colon = strchr(line, ':');
-        if (colon == NULL)
-            break;
-        *colon = '\0';
-        line = colon + 1;
-    }
-    return count;
 }
 
 /* As libc reads them: "000" is root too. */

@@ -219,20 +219,18 @@ static void compare_subordinate(struct scene *scene, const char *path)
     if (look_file(path, &text) < 0)
         return;
     for (char *rest = text; (line = look_line(&rest)) != NULL;) {
-        const char *name = strsep(&line, ":");
-        const char *first_text = strsep(&line, ":");
-        const char *count_text = strsep(&line, ":");
+        char *field[4];
         uint64_t first;
         uint64_t count;
         scene->differences->looked++;
-        if (first_text == NULL || count_text == NULL ||
-            str_u64(first_text, 0, UINT32_MAX, &first) < 0 ||
-            str_u64(count_text, 0, UINT32_MAX, &count) < 0 || first > ID_RANGE_LAST ||
+        if (str_fields(line, field, ARRAY_LEN(field)) < 3 ||
+            str_u64(field[1], 0, UINT32_MAX, &first) < 0 ||
+            str_u64(field[2], 0, UINT32_MAX, &count) < 0 || first > ID_RANGE_LAST ||
             first + count <= ID_RANGE_FIRST)
             continue;
         differences_add(scene->differences,
                         look_format("%s: %s may make ids %s (%s of them), which are machines'",
-                                    path, name, first_text, count_text),
+                                    path, field[0], field[1], field[2]),
                         look_format("take that line out of %s", path));
     }
 }

@@ -25,7 +25,6 @@
 typedef int (*line_fn)(char *const *field, size_t count, void *data);
 
 static int each_line(int etc, const char *name, line_fn each, void *data);
-static size_t cut(char *line, char **field);
 static int id_of(const char *text, uint32_t *ret_id);
 static int match_user(char *const *field, size_t count, void *data);
 static int match_group(char *const *field, size_t count, void *data);
@@ -109,28 +108,13 @@ static int each_line(int etc, const char *name, line_fn each, void *data)
         line[length] = '\0';
         /* "+" and "-" lines are of NIS, which nobody asks here. */
         if (line[0] != '\0' && line[0] != '#' && line[0] != '+' && line[0] != '-') {
-            int rc = each(field, cut(line, field), data);
+            int rc = each(field, str_fields(line, field, FIELDS_MAX), data);
             if (rc != 0)
                 return rc;
         }
         line = next;
     }
     return 0;
-}
-
-static size_t cut(char *line, char **field)
-{
-    size_t count = 0;
-
-    while (count < FIELDS_MAX) {
-        field[count++] = line;
-        char *colon = strchr(line, ':');
-        if (colon == NULL)
-            break;
-        *colon = '\0';
-        line = colon + 1;
-    }
-    return count;
 }
 
 static int id_of(const char *text, uint32_t *ret_id)
