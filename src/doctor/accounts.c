@@ -65,7 +65,8 @@ void accounts_passwd(struct accounts *accounts, char *text)
     uint32_t uid;
 
     while ((line = look_line(&text)) != NULL) {
-        if (str_fields(line, field, FIELDS_MAX) < 7 || field[0][0] == '\0' || !id_of(field[2], &uid))
+        if (str_fields(line, field, FIELDS_MAX) < 7 || field[0][0] == '\0' ||
+            !id_of(field[2], &uid))
             continue;
         struct account *account = add_account(accounts, field[0], uid);
         if (!id_of(field[3], &account->gid))
@@ -83,7 +84,8 @@ void accounts_group(struct accounts *accounts, char *text)
     uint32_t gid;
 
     while ((line = look_line(&text)) != NULL) {
-        if (str_fields(line, field, FIELDS_MAX) < 3 || field[0][0] == '\0' || !id_of(field[2], &gid))
+        if (str_fields(line, field, FIELDS_MAX) < 3 || field[0][0] == '\0' ||
+            !id_of(field[2], &gid))
             continue;
         accounts->groups =
             mem_grow(accounts->groups, accounts->group_count + 1, sizeof(*accounts->groups));
@@ -100,9 +102,8 @@ void accounts_gshadow(struct accounts *accounts, char *text)
     char *line;
 
     while ((line = look_line(&text)) != NULL) {
-        struct group *group = str_fields(line, field, FIELDS_MAX) < 4
-                                  ? NULL
-                                  : group_mutable(accounts, field[0]);
+        struct group *group =
+            str_fields(line, field, FIELDS_MAX) < 4 ? NULL : group_mutable(accounts, field[0]);
         if (group == NULL)
             continue;
         add_members(group, field[2]);
