@@ -36,7 +36,6 @@
 #include "monitor/names.h"
 #include "wire/frame.h"
 
-#define PREFIX_FILE   "network"
 #define REPLIES_BATCH 64U
 #define ULA_FIRST     0xfdU
 #define ULA_BYTES     6U /* a /48; the rest of the 16 bytes is the slot's */
@@ -83,7 +82,7 @@ void network_init(struct monitor *monitor)
 int network_open(struct monitor *monitor, struct err *err)
 {
     struct net_prefix *prefix = &monitor->network.prefix;
-    auto_close file = path_open(monitor->dirs.state, PREFIX_FILE, O_RDONLY);
+    auto_close file = path_open(monitor->dirs.state, NET_PREFIX_FILE, O_RDONLY);
     int rc = file;
 
     if (file == -ENOENT) {
@@ -93,12 +92,13 @@ int network_open(struct monitor *monitor, struct err *err)
         rc = got < 0 ? (int)got : 0;
         if (rc == 0 && (got != (ssize_t)sizeof(*prefix) || !prefix_is_sound(prefix)))
             return err_set(err, OUTCOME_HOST_CANNOT,
-                           "%s/" PREFIX_FILE " is damaged: remove it while Croft is stopped, and "
+                           "%s/" NET_PREFIX_FILE
+                           " is damaged: remove it while Croft is stopped, and "
                            "machines get new IPv6 addresses",
                            CROFT_STATE_DIR);
     }
     if (rc < 0)
-        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read %s/" PREFIX_FILE,
+        return err_errno(err, OUTCOME_HOST_CANNOT, rc, "cannot read %s/" NET_PREFIX_FILE,
                          CROFT_STATE_DIR);
     rc = look_for_ipv6(monitor);
     if (rc < 0)
@@ -266,13 +266,13 @@ static int prefix_make(struct monitor *monitor)
         return -errno;
     /* By rename, so that it is never there and half written. */
     auto_close file =
-        path_create(monitor->dirs.state, PREFIX_FILE ".new", O_WRONLY | O_TRUNC, 0600);
+        path_create(monitor->dirs.state, NET_PREFIX_FILE ".new", O_WRONLY | O_TRUNC, 0600);
     int rc = file < 0 ? file : fd_write_full(file, &prefix, sizeof(prefix));
     if (rc == 0 && fdatasync(file) < 0)
         rc = -errno;
     if (rc == 0)
-        rc = path_rename(monitor->dirs.state, PREFIX_FILE ".new", monitor->dirs.state, PREFIX_FILE,
-                         true);
+        rc = path_rename(monitor->dirs.state, NET_PREFIX_FILE ".new", monitor->dirs.state,
+                         NET_PREFIX_FILE, true);
     if (rc == 0)
         monitor->network.prefix = prefix;
     return rc;

@@ -41,7 +41,7 @@
 #define DISK_LOOK_MS             5000U  /* how old what croftd knows of a disk may be */
 #define IMAGE_PROGRESS_MS        200U
 
-/* The network of machines. A /16: a slot for each start of a machine within a boot. */
+/* The network of machines. A /16: a slot for each machine. */
 #define NETWORK_IPV4            0x64600000U /* 100.96.0.0: carrier-grade NAT, on no host's LAN */
 #define NETWORK_MTU             1500U
 #define NETWORK_SERVICES_MAX    16U     /* resolvers and apt proxies of the host */

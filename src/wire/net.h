@@ -6,7 +6,8 @@
  * link and grant there is, then NET_SYNCED; what was not told by then goes. Numbers only, no name
  * and no text. Requests are answered in their order, each once.
  *
- * Addresses follow from a slot: 2..65533, given to one instance and to no other within a boot.
+ * Addresses follow from a slot: 2..65533, an instance's as long as it exists, and given again only
+ * after all others were.
  * A user's packets carry her uid as their mark, from the moment they leave her machine.
  */
 #ifndef CROFT_WIRE_NET_H
@@ -26,8 +27,10 @@
 #define NET_SLOT_GATEWAY   1U
 #define NET_SLOT_FIRST     2U
 #define NET_SLOT_LAST      65533U
+#define NET_PREFIX_FILE    "network"
 
-/* The nets of this host: ipv4 in host byte order, a /16; ipv6 the first 16 bytes, a /48. */
+/* The nets of this host: ipv4 in host byte order, a /16; ipv6 the first 16 bytes, a /48. The
+ * monitor keeps them in NET_PREFIX_FILE of CROFT_STATE_DIR. */
 struct net_prefix {
     uint32_t ipv4;
     uint8_t ipv6[16];
