@@ -32,7 +32,7 @@ static void take_addresses(struct found *found);
 static void take_set(struct found *found, const json_t *set);
 static bool take_concat(const json_t *concat, struct found_thing *thing);
 static bool number_of(const json_t *value, uint32_t *ret_number);
-static bool address_of(const json_t *value, uint32_t *ret_address);
+static bool address_of(const json_t *value, struct found_address *address);
 
 void found_look(struct found *found)
 {
@@ -43,7 +43,8 @@ void found_look(struct found *found)
     look_each("/sys/class/net", take_link, found);
     take_addresses(found);
     auto_free char *ruleset = program_ruleset();
-    found->has_table = ruleset != NULL && found_elements(found, ruleset);
+    if (ruleset != NULL)
+        found_elements(found, ruleset);
 }
 
 void found_free(struct found *found)
@@ -52,12 +53,11 @@ void found_free(struct found *found)
     *found = (struct found){0};
 }
 
-bool found_elements(struct found *found, const char *ruleset)
+void found_elements(struct found *found, const char *ruleset)
 {
     json_t *whole = NULL;
     const json_t *objects = ruleset_load(ruleset, &whole);
     const json_t *object;
-    bool has_table = false;
     size_t i;
 
     json_array_foreach(objects, i, object)
@@ -70,11 +70,9 @@ bool found_elements(struct found *found, const char *ruleset)
         if (family == NULL || table == NULL || strcmp(family, "inet") != 0 ||
             strcmp(table, "croft") != 0)
             continue;
-        has_table = true;
         take_set(found, set);
     }
     json_decref(whole);
-    return has_table;
 }
 
 const struct found_thing *found_same(const struct found *found, const struct found_thing *wanted)
@@ -82,7 +80,9 @@ const struct found_thing *found_same(const struct found *found, const struct fou
     for (size_t i = 0; i < found->count; i++) {
         const struct found_thing *thing = &found->list[i];
         if (thing->kind == wanted->kind && thing->uid == wanted->uid &&
-            thing->slot == wanted->slot && thing->address == wanted->address &&
+            thing->slot == wanted->slot && thing->address.ipv6 == wanted->address.ipv6 &&
+            memcmp(thing->address.bytes, wanted->address.bytes, sizeof(thing->address.bytes)) ==
+                0 &&
             thing->protocol == wanted->protocol && thing->port == wanted->port &&
             strcmp(thing->name, wanted->name) == 0)
             return thing;
@@ -228,7 +228,12 @@ static void take_set(struct found *found, const json_t *set)
     static const struct {
         const char *name;
         enum found_kind kind;
-    } sets[] = {{"owner4", FOUND_OWNER}, {"members4", FOUND_MEMBER}, {"grants4", FOUND_GRANT}};
+        bool ipv6;
+    } sets[] = {
+        {"owner4", FOUND_OWNER, false},    {"owner6", FOUND_OWNER, true},
+        {"members4", FOUND_MEMBER, false}, {"members6", FOUND_MEMBER, true},
+        {"grants4", FOUND_GRANT, false},   {"grants6", FOUND_GRANT, true},
+    };
     const char *name = json_string_value(json_object_get(set, "name"));
     const json_t *elements = json_object_get(set, "elem");
     const json_t *element;
@@ -239,7 +244,7 @@ static void take_set(struct found *found, const json_t *set)
             continue;
         json_array_foreach(elements, i, element)
         {
-            struct found_thing thing = {.kind = sets[j].kind};
+            struct found_thing thing = {.kind = sets[j].kind, .address.ipv6 = sets[j].ipv6};
             const json_t *key = json_is_array(element) ? json_array_get(element, 0) : element;
             const json_t *inner = json_object_get(json_object_get(key, "elem"), "val");
             if (json_is_array(element) && !number_of(json_array_get(element, 1), &thing.uid))
@@ -294,13 +299,8 @@ static bool number_of(const json_t *value, uint32_t *ret_number)
     return true;
 }
 
-static bool address_of(const json_t *value, uint32_t *ret_address)
+static bool address_of(const json_t *value, struct found_address *address)
 {
     const char *text = json_string_value(value);
-    struct in_addr address;
-
-    if (text == NULL || inet_pton(AF_INET, text, &address) != 1)
-        return false;
-    *ret_address = ntohl(address.s_addr);
-    return true;
+    return text != NULL && inet_pton(address->ipv6 ? AF_INET6 : AF_INET, text, address->bytes) == 1;
 }

@@ -15,16 +15,22 @@ enum found_kind {
     FOUND_GROUP,  /* uid, name: of an instance; hierarchy */
     FOUND_LINK,   /* slot */
     FOUND_SLOT,   /* slot, uid, name: of the table of addresses */
-    FOUND_OWNER,  /* slot (of the link), address, uid: element of owner4 */
-    FOUND_MEMBER, /* address, uid: element of members4 */
-    FOUND_GRANT,  /* address, uid (grantee), protocol, port: element of grants4 */
+    FOUND_OWNER,  /* slot (of the link), address, uid: element of owner4, owner6 */
+    FOUND_MEMBER, /* address, uid: element of members4, members6 */
+    FOUND_GRANT,  /* address, uid (grantee), protocol, port: element of grants4, grants6 */
+};
+
+/* Network byte order; IPv4: the first four bytes. */
+struct found_address {
+    uint8_t bytes[16];
+    bool ipv6;
 };
 
 struct found_thing {
     enum found_kind kind;
     uint32_t uid;
     uint32_t slot;
-    uint32_t address;
+    struct found_address address;
     uint16_t protocol;
     uint16_t port;
     bool fine;
@@ -34,15 +40,14 @@ struct found_thing {
 struct found {
     struct found_thing *list;
     size_t count;
-    bool has_table;
 };
 
 void found_look(struct found *found);
 void found_free(struct found *found);
 
-/** found_elements() - takes the elements out of what `nft -j list ruleset` printed. Pure; fuzzed.
- * Return: whether our table is there */
-bool found_elements(struct found *found, const char *ruleset);
+/** found_elements() - takes the elements of our table out of what `nft -j list ruleset` printed.
+ * Pure; fuzzed. */
+void found_elements(struct found *found, const char *ruleset);
 
 /** found_same() - the first thing that is like @wanted in its kind's fields. Return: NULL: none */
 const struct found_thing *found_same(const struct found *found, const struct found_thing *wanted);

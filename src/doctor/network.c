@@ -10,11 +10,10 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
-#include <linux/veth.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -22,12 +21,18 @@
 #include "doctor/controls.h"
 #include "doctor/look.h"
 #include "doctor/programs.h"
+#include "linux/nlmsg.h"
 
-#define MESSAGE_SIZE 512U
-#define TABLE(body)  "table inet probe {\n" body "\n}\n"
-#define CHAIN(body)  TABLE("chain c {\n" body "\n}")
+/* The kernel looks for elements that count nothing once a second. */
+#define COUNTED_WAIT_NS 500000000L
+#define COUNTED_WAIT_S  1
 
-/* What our table is made of, each alone: a name, and a ruleset that needs it. */
+#define TABLE(body) "table inet probe {\n" body "\n}\n"
+#define CHAIN(body) TABLE("chain c {\n" body "\n}")
+#define SET(body)   TABLE("set s {\n" body "\n}")
+
+/* What our table is made of, each alone and as croft.nft has it: a name, and a ruleset that needs
+ * it. */
 static const struct {
     const char *name;
     const char *rules;
@@ -37,31 +42,32 @@ static const struct {
                                         "chain c {\ntype filter hook prerouting priority raw;\n"
                                         "meta mark set iifname . ip saddr map @m\n}")},
     {"nft elements that end",
-     TABLE("set s { typeof meta mark . ip daddr . meta l4proto . th dport; flags timeout; }")},
-    {"nft limits in elements", TABLE("set s {\ntypeof meta mark\nlimit rate over 10/second\n}")},
-    {"nft counts in elements",
-     TABLE("set s {\ntypeof meta mark\nflags dynamic\nct count over 10\n}")},
+     SET("typeof meta mark . ip daddr . meta l4proto . th dport\nsize 4194304\nflags timeout\n"
+         "elements = { 1 . 192.0.2.1 . tcp . 1 timeout 1h }")},
+    {"nft limits in elements",
+     SET("typeof meta mark\nlimit rate 200000/second limit rate 16000 mbytes/second\n"
+         "elements = { 1 }")},
+    {"nft limits in elements that end",
+     SET("typeof meta mark\nsize 4194304\nflags timeout\nlimit rate 200/second\n"
+         "elements = { 1 limit rate 10/second timeout 1h }")},
+    {"nft elements made by rules",
+     TABLE("set s {\ntypeof meta mark\nsize 8192\nflags dynamic,timeout\ntimeout 1m\n}\n"
+           "chain c {\ntype filter hook forward priority 0;\n"
+           "add @s { meta mark limit rate over 2/second burst 30 packets } drop\n}")},
     {"nft reject in inet", CHAIN("type filter hook forward priority 0;\n"
                                  "meta l4proto tcp reject with tcp reset\n"
                                  "reject with icmpx admin-prohibited")},
     {"nft masquerade in inet", CHAIN("type nat hook postrouting priority srcnat;\nmasquerade")},
 };
 
-struct message {
-    struct nlmsghdr head;
-    uint8_t body[MESSAGE_SIZE];
-};
-
 static size_t current;
 
 static int try_rules(void);
+static int try_counts(void);
 static int try_veth(void);
 static int try_conntrack_delete(void);
 static int try_destroy(void);
-static int ask(int protocol, struct message *message);
-static struct rtattr *put(struct message *message, unsigned short type, const void *data,
-                          size_t size);
-static void put_end(const struct message *message, struct rtattr *nest);
+static int ask(int protocol, struct nlmsg_batch *batch);
 
 void controls_network(struct controls *controls)
 {
@@ -71,6 +77,9 @@ void controls_network(struct controls *controls)
         const char *known;
         const char *without;
     } others[] = {
+        {"nft counts in elements", try_counts, "an element that counts connections stayed",
+         "the newest kernel of Debian 12, or 6.1.134, 6.15 or newer: before, limits of connections "
+         "(--connections) do not hold"},
         {"veth", try_veth, "a pair was made and thrown away", "modprobe veth"},
         {"conntrack delete", try_conntrack_delete, "the kernel took an order to forget",
          "modprobe nf_conntrack_netlink"},
@@ -102,28 +111,48 @@ static int try_rules(void)
     return program_nft(features[current].rules) ? 0 : EOPNOTSUPP;
 }
 
-static int try_veth(void)
+/* An element that counts connections stays while it counts none: to delete one that has gone fails.
+ */
+static int try_counts(void)
 {
-    struct message message = {
-        .head = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
-                 .nlmsg_type = RTM_NEWLINK,
-                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL}};
+    const struct timespec wait = {.tv_sec = COUNTED_WAIT_S, .tv_nsec = COUNTED_WAIT_NS};
+
     if (unshare(CLONE_NEWNET) < 0)
         return errno;
-    struct rtattr *info = put(&message, IFLA_LINKINFO | NLA_F_NESTED, NULL, 0);
-    put(&message, IFLA_INFO_KIND, "veth", strlen("veth"));
-    put_end(&message, info);
-    return ask(NETLINK_ROUTE, &message);
+    if (!program_nft(
+            SET("typeof meta mark\nct count over 8192\nelements = { 1 ct count over 10 }")))
+        return EOPNOTSUPP;
+    nanosleep(&wait, NULL);
+    return program_nft("delete element inet probe s { 1 }\n") ? 0 : ENOENT;
+}
+
+static int try_veth(void)
+{
+    static const struct {
+        struct nlattr head;
+        char kind[4];
+    } info = {.head = {.nla_len = sizeof(info), .nla_type = IFLA_INFO_KIND}, .kind = "veth"};
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    struct nlmsg_batch batch = {.used = 0};
+
+    if (unshare(CLONE_NEWNET) < 0)
+        return errno;
+    nlmsg_begin(&batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &link, sizeof(link));
+    nlmsg_attribute(&batch, IFLA_LINKINFO | NLA_F_NESTED, &info, sizeof(info));
+    return ask(NETLINK_ROUTE, &batch);
 }
 
 /* Everything that this namespace, which is empty, remembers. */
 static int try_conntrack_delete(void)
 {
-    struct message message = {
-        .head = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct nfgenmsg)),
-                 .nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE,
-                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
-    return unshare(CLONE_NEWNET) < 0 ? errno : ask(NETLINK_NETFILTER, &message);
+    const struct nfgenmsg generic = {.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0};
+    struct nlmsg_batch batch = {.used = 0};
+
+    if (unshare(CLONE_NEWNET) < 0)
+        return errno;
+    nlmsg_begin(&batch, (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE, 0, &generic,
+                sizeof(generic));
+    return ask(NETLINK_NETFILTER, &batch);
 }
 
 /* There is no socket here: a kernel that could destroy one says so. */
@@ -133,49 +162,18 @@ static int try_destroy(void)
         .sdiag_family = AF_INET,
         .sdiag_protocol = IPPROTO_TCP,
         .id = {.idiag_sport = htons(1), .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}};
-    struct message message = {.head = {.nlmsg_len = NLMSG_LENGTH(sizeof(request)),
-                                       .nlmsg_type = SOCK_DESTROY,
-                                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
-    memcpy(message.body, &request, sizeof(request));
+    struct nlmsg_batch batch = {.used = 0};
+
     if (unshare(CLONE_NEWNET) < 0)
         return errno;
-    int rc = ask(NETLINK_SOCK_DIAG, &message);
+    nlmsg_begin(&batch, SOCK_DESTROY, 0, &request, sizeof(request));
+    int rc = ask(NETLINK_SOCK_DIAG, &batch);
     return rc == ENOENT ? 0 : rc;
 }
 
-/* Return: 0; errno, positive, as the kernel's answer has it */
-static int ask(int protocol, struct message *message)
+/* Return: 0; errno, positive, as an exit status is */
+static int ask(int protocol, struct nlmsg_batch *batch)
 {
-    struct message reply;
-    struct nlmsgerr error;
-
-    auto_close sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-    if (sock < 0 || send(sock, message, message->head.nlmsg_len, 0) < 0)
-        return errno;
-    ssize_t got = recv(sock, &reply, sizeof(reply), 0);
-    if (got < (ssize_t)NLMSG_LENGTH(sizeof(error)) || reply.head.nlmsg_type != NLMSG_ERROR)
-        return got < 0 ? errno : EPROTO;
-    memcpy(&error, reply.body, sizeof(error));
-    return -error.error;
-}
-
-static struct rtattr *put(struct message *message, unsigned short type, const void *data,
-                          size_t size)
-{
-    struct rtattr *attribute =
-        (struct rtattr *)(void *)((char *)message + NLMSG_ALIGN(message->head.nlmsg_len));
-
-    attribute->rta_type = type;
-    attribute->rta_len = (unsigned short)RTA_LENGTH(size);
-    if (size > 0)
-        memcpy(RTA_DATA(attribute), data, size);
-    message->head.nlmsg_len =
-        (uint32_t)(NLMSG_ALIGN(message->head.nlmsg_len) + RTA_ALIGN(attribute->rta_len));
-    return attribute;
-}
-
-static void put_end(const struct message *message, struct rtattr *nest)
-{
-    nest->rta_len =
-        (unsigned short)((const char *)message + message->head.nlmsg_len - (const char *)nest);
+    auto_close sock = nlmsg_open(protocol);
+    return sock < 0 ? -sock : -nlmsg_exchange(sock, batch, NULL);
 }

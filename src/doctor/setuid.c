@@ -25,6 +25,11 @@
 
 #define CAPABILITY "security.capability"
 #define DPKG_INFO  "/var/lib/dpkg/info"
+/* Directories in each other: a descriptor and some KiB of stack for each. Who makes more of them
+ * than any program does finds them named, not searched. */
+#define DEPTH_MAX 128U
+/* Directories that could not be searched, by name. */
+#define SKIPPED_NAMED_MAX 4U
 
 /* Shipped so by Debian and its like. */
 static const char *const shipped[] = {
@@ -109,11 +114,15 @@ struct scan {
     dev_t device;
     struct candidate *list;
     size_t count;
+    size_t skipped;
 };
 
 static bool is_reachable(const struct stat *directory);
 static void scan_mount(struct scan *scan, const char *where);
-static void scan_directory(struct scan *scan, int fd, const char *path);
+static void scan_directory(struct scan *scan, int fd, const char *path, unsigned int depth);
+static void scan_below(struct scan *scan, int above, const char *path, const char *name,
+                       unsigned int depth);
+static void skip(struct scan *scan, const char *path, const char *why);
 static void look_at(struct scan *scan, int dir, const char *directory, const char *name);
 static bool is_capable(int file);
 static void take_list(const char *path, const char *name, void *data);
@@ -159,6 +168,9 @@ void setuid_look(struct roads *roads, uint64_t limit_ms)
                                       "`croft doctor --thorough` takes the time it takes"));
     if (scan.count > 0)
         look_each(DPKG_INFO, take_list, &scan);
+    if (scan.skipped > SKIPPED_NAMED_MAX)
+        roads_note(roads, look_format("not searched for setuid files: %zu more directories",
+                                      scan.skipped - SKIPPED_NAMED_MAX));
     for (size_t i = 0; i < scan.count; i++) {
         if (!is_shipped(&scan.list[i]))
             judge(&scan, &scan.list[i]);
@@ -181,36 +193,58 @@ static void scan_mount(struct scan *scan, const char *where)
     if (fd < 0 || fstat(fd, &meta) < 0)
         return;
     scan->device = meta.st_dev;
-    scan_directory(scan, fd, strcmp(where, "/") == 0 ? "" : where);
+    scan_directory(scan, take_fd(&fd), strcmp(where, "/") == 0 ? "" : where, 0);
 }
 
-/* Depth first; as deep as a path can name, and never into another file system. */
-static void scan_directory(struct scan *scan, int fd, const char *path)
+/* Depth first, never into another file system. @fd is taken over. */
+static void scan_directory(struct scan *scan, int fd, const char *path, unsigned int depth)
 {
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    DIR *list = copy < 0 ? NULL : fdopendir(copy);
+    DIR *list = fdopendir(fd);
     const struct dirent *entry;
 
     if (list == NULL) {
-        fd_close(&copy);
+        skip(scan, path, strerror(errno));
+        fd_close(&fd);
         return;
     }
     while (!scan->ended && (entry = readdir(list)) != NULL) {
         if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
             look_at(scan, fd, path, entry->d_name);
-        if ((entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) ||
-            strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        char below[LOOK_PATH_MAX];
-        struct stat meta;
-        auto_close dir = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        look_join(below, path, entry->d_name);
-        if (dir >= 0 && below[0] != '\0' && fstat(dir, &meta) == 0 && meta.st_dev == scan->device &&
-            is_reachable(&meta))
-            scan_directory(scan, dir, below);
+        if ((entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) &&
+            strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            scan_below(scan, fd, path, entry->d_name, depth + 1);
     }
     closedir(list);
     scan->ended |= clock_boot_ns() > scan->until_ns;
+}
+
+/* A name that is no directory, or no longer there, is nothing to search. */
+static void scan_below(struct scan *scan, int above, const char *path, const char *name,
+                       unsigned int depth)
+{
+    char below[LOOK_PATH_MAX];
+    struct stat meta;
+
+    auto_close dir = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int failed = dir < 0 ? errno : 0;
+    if (failed == ENOTDIR || failed == ELOOP || failed == ENOENT)
+        return;
+    look_join(below, path, name);
+    if (failed == 0 && fstat(dir, &meta) < 0)
+        failed = errno;
+    if (failed != 0 || below[0] == '\0')
+        skip(scan, below[0] != '\0' ? below : path,
+             failed != 0 ? strerror(failed) : "too long a path");
+    else if (meta.st_dev == scan->device && is_reachable(&meta) && depth >= DEPTH_MAX)
+        skip(scan, below, "too deep");
+    else if (meta.st_dev == scan->device && is_reachable(&meta))
+        scan_directory(scan, take_fd(&dir), below, depth);
+}
+
+static void skip(struct scan *scan, const char *path, const char *why)
+{
+    if (++scan->skipped <= SKIPPED_NAMED_MAX)
+        roads_note(scan->roads, look_format("not searched for setuid files: %s (%s)", path, why));
 }
 
 /* What lies behind a directory of root's that nobody else may search runs for nobody else. */

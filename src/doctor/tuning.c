@@ -71,6 +71,7 @@ static void look_resolver(struct controls *controls);
 static void look_routes(struct controls *controls);
 static bool is_overlapping(char *line, const char **ret_link);
 static bool hex_address(const char *text, uint32_t *ret_address);
+static void look_ipv6(struct controls *controls);
 static void look_forwarding(struct controls *controls);
 static void look_sshd(struct controls *controls);
 
@@ -80,6 +81,7 @@ void controls_settings(struct controls *controls)
     look_disk(controls);
     look_clock(controls);
     look_routes(controls);
+    look_ipv6(controls);
     look_forwarding(controls);
     look_resolver(controls);
     look_sshd(controls);
@@ -319,6 +321,26 @@ static bool hex_address(const char *text, uint32_t *ret_address)
     *ret_address = ntohl((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
                          (uint32_t)bytes[2] << 8 | bytes[3]);
     return true;
+}
+
+/* As croft-net looks at it when it starts. */
+static void look_ipv6(struct controls *controls)
+{
+    uint64_t value = 1;
+    bool is_there = look_exists("/proc/sys/net/ipv6");
+    bool is_on = look_number("/proc/sys/net/ipv6/conf/all/disable_ipv6", &value) == 0 && value == 0;
+
+    controls_add(controls, is_on ? CONTROL_PRESENT : CONTROL_ADVICE, "IPv6",
+                 is_on      ? look_format("is on: machines have it among each other")
+                 : is_there ? look_format("net.ipv6.conf.all.disable_ipv6 is %lu: machines have "
+                                          "IPv4 alone",
+                                          (unsigned long)value)
+                            : look_format("this kernel has none: machines have IPv4 alone"),
+                 is_on ? NULL
+                 : is_there
+                     ? look_format("sysctl -w net.ipv6.conf.all.disable_ipv6=0, then croft host "
+                                   "stop; croft host start, if machines are to have IPv6")
+                     : look_format("a kernel with IPv6, if machines are to have it"));
 }
 
 static void count_learner(const char *path, const char *name, void *data)

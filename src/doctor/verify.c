@@ -9,6 +9,7 @@
 #include "doctor/verify.h"
 #include "croft-paths.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,10 @@
 #define ROUND_WAIT_NS 300000000L
 #define RESTART       "croft host stop; croft host start"
 
+/* prefix: the nets of this host's machines */
 struct scene {
     struct differences *differences;
+    struct net_prefix prefix;
     const struct expected *before;
     const struct expected *after;
     const struct found *found;
@@ -44,13 +47,21 @@ static void compare_disks(struct scene *scene);
 static void compare_groups(struct scene *scene);
 static void compare_links(struct scene *scene);
 static void compare_elements(struct scene *scene);
+static void want_elements(struct scene *scene, const struct found_thing *slot, bool ipv6);
 static void compare_grants(struct scene *scene);
+static void want_grant(struct scene *scene, const struct expected_user *user,
+                       const struct grant *grant, uint32_t slot, bool ipv6);
 static void want(struct scene *scene, const struct found_thing *thing, char *what);
 static const struct expected_user *user_of(const struct expected *expected, uint32_t uid);
 static bool runs(const struct expected *expected, uint32_t uid, const char *name);
 static bool is_granted(const struct scene *scene, const struct expected *expected,
                        const struct found_thing *element);
-static uint32_t slot_address(uint32_t slot);
+static int prefix_read(struct net_prefix *ret_prefix);
+static struct found_address slot_address(const struct scene *scene, uint32_t slot, bool ipv6);
+static uint32_t address_slot(const struct found_address *address);
+static bool is_slot_address(const struct scene *scene, uint32_t slot,
+                            const struct found_address *address);
+static const char *digit_of(const struct found_address *address);
 
 int verify_host(struct differences *differences, struct err *err)
 {
@@ -91,8 +102,11 @@ static int look_once(struct differences *differences, struct err *err)
     struct expected before = {0};
     struct expected after = {0};
     struct found found = {0};
+    struct net_prefix prefix;
 
     int rc = expected_read(&before);
+    if (rc == 0)
+        rc = prefix_read(&prefix);
     if (rc == 0) {
         found_look(&found);
         rc = expected_read(&after);
@@ -103,7 +117,7 @@ static int look_once(struct differences *differences, struct err *err)
     else if (rc < 0)
         rc = err_errno(err, OUTCOME_FAILED, rc, "the records in " CROFT_STATE_DIR);
     if (rc == 0) {
-        struct scene scene = {differences, &before, &after, &found};
+        struct scene scene = {differences, prefix, &before, &after, &found};
         if (before.broken != NULL && after.broken != NULL)
             differences_add(differences, look_format("%s", after.broken),
                             look_format("put the records back from a copy; what they say is "
@@ -333,7 +347,8 @@ static void compare_links(struct scene *scene)
     }
 }
 
-/* owner4 and members4 have the links' machines, with their owners, and no other. */
+/* @owner and @members have the links' machines, with their owners, and no other, in both families.
+ */
 static void compare_elements(struct scene *scene)
 {
     const struct found *found = scene->found;
@@ -342,41 +357,44 @@ static void compare_elements(struct scene *scene)
         const struct found_thing *thing = &found->list[i];
         if (thing->kind != FOUND_SLOT && thing->kind != FOUND_OWNER && thing->kind != FOUND_MEMBER)
             continue;
-        uint32_t slot = thing->kind == FOUND_MEMBER ? thing->address & 0xffffU : thing->slot;
+        uint32_t slot = thing->kind == FOUND_MEMBER ? address_slot(&thing->address) : thing->slot;
         const struct found_thing link = {.kind = FOUND_LINK, .slot = slot};
         bool has_link = found_same(found, &link) != NULL;
-        if (thing->kind == FOUND_SLOT && has_link) {
-            const struct found_thing owner = {.kind = FOUND_OWNER,
-                                              .slot = slot,
-                                              .uid = thing->uid,
-                                              .address = slot_address(slot)};
-            const struct found_thing member = {
-                .kind = FOUND_MEMBER, .uid = thing->uid, .address = slot_address(slot)};
-            want(scene, &owner,
-                 look_format("nft owner4: machine %s of uid %u is not there", thing->name,
-                             thing->uid));
-            want(scene, &member,
-                 look_format("nft members4: machine %s of uid %u is not there", thing->name,
-                             thing->uid));
+        if (thing->kind == FOUND_SLOT) {
+            for (int ipv6 = 0; ipv6 < 2 && has_link; ipv6++)
+                want_elements(scene, thing, ipv6);
             continue;
         }
-        if (thing->kind == FOUND_SLOT)
-            continue;
         bool is_right = false;
         for (size_t j = 0; j < found->count; j++) {
             const struct found_thing *given = &found->list[j];
             is_right |= given->kind == FOUND_SLOT && given->slot == slot &&
-                        given->uid == thing->uid && thing->address == slot_address(slot);
+                        given->uid == thing->uid && is_slot_address(scene, slot, &thing->address);
         }
         scene->differences->looked++;
         if (!is_right || !has_link)
             differences_add(scene->differences,
-                            look_format("nft %s: an element for slot %u and uid %u that is no "
+                            look_format("nft %s%s: an element for slot %u and uid %u that is no "
                                         "machine's",
-                                        thing->kind == FOUND_OWNER ? "owner4" : "members4", slot,
-                                        thing->uid),
+                                        thing->kind == FOUND_OWNER ? "owner" : "members",
+                                        digit_of(&thing->address), slot, thing->uid),
                             look_format("nft delete table inet croft: it is made anew at once"));
     }
+}
+
+static void want_elements(struct scene *scene, const struct found_thing *slot, bool ipv6)
+{
+    const struct found_address address = slot_address(scene, slot->slot, ipv6);
+    const struct found_thing owner = {
+        .kind = FOUND_OWNER, .slot = slot->slot, .uid = slot->uid, .address = address};
+    const struct found_thing member = {.kind = FOUND_MEMBER, .uid = slot->uid, .address = address};
+
+    want(scene, &owner,
+         look_format("nft owner%s: machine %s of uid %u is not there", digit_of(&address),
+                     slot->name, slot->uid));
+    want(scene, &member,
+         look_format("nft members%s: machine %s of uid %u is not there", digit_of(&address),
+                     slot->name, slot->uid));
 }
 
 static void compare_grants(struct scene *scene)
@@ -390,9 +408,10 @@ static void compare_grants(struct scene *scene)
         scene->differences->looked++;
         if (!is_granted(scene, scene->before, thing) && !is_granted(scene, scene->after, thing))
             differences_add(scene->differences,
-                            look_format("nft grants4: uid %u may reach port %u of slot %u, which "
+                            look_format("nft grants%s: uid %u may reach port %u of slot %u, which "
                                         "nobody granted",
-                                        thing->uid, thing->port, thing->address & 0xffffU),
+                                        digit_of(&thing->address), thing->uid, thing->port,
+                                        address_slot(&thing->address)),
                             look_format("nft delete table inet croft: it is made anew at once"));
     }
     for (size_t i = 0; i < scene->after->user_count; i++) {
@@ -402,22 +421,31 @@ static void compare_grants(struct scene *scene)
             for (size_t k = 0; k < found->count; k++) {
                 const struct found_thing *slot = &found->list[k];
                 const struct found_thing link = {.kind = FOUND_LINK, .slot = slot->slot};
-                const struct found_thing element = {.kind = FOUND_GRANT,
-                                                    .uid = grant->grantee_uid,
-                                                    .address = slot_address(slot->slot),
-                                                    .protocol = grant->terms.protocol,
-                                                    .port = grant->terms.port};
-                if (slot->kind == FOUND_SLOT && slot->uid == grant->owner_uid &&
-                    strcmp(slot->name, grant->machine) == 0 && found_same(found, &link) != NULL &&
-                    is_granted(scene, scene->before, &element))
-                    want(scene, &element,
-                         look_format("nft grants4: port %u of %s of %s is granted to uid %u and "
-                                     "not open",
-                                     grant->terms.port, grant->machine, user->name,
-                                     grant->grantee_uid));
+                if (slot->kind != FOUND_SLOT || slot->uid != grant->owner_uid ||
+                    strcmp(slot->name, grant->machine) != 0 || found_same(found, &link) == NULL)
+                    continue;
+                for (int ipv6 = 0; ipv6 < 2; ipv6++)
+                    want_grant(scene, user, grant, slot->slot, ipv6);
             }
         }
     }
+}
+
+/* One that was given before the kernel was looked at too. */
+static void want_grant(struct scene *scene, const struct expected_user *user,
+                       const struct grant *grant, uint32_t slot, bool ipv6)
+{
+    const struct found_thing element = {.kind = FOUND_GRANT,
+                                        .uid = grant->grantee_uid,
+                                        .address = slot_address(scene, slot, ipv6),
+                                        .protocol = grant->terms.protocol,
+                                        .port = grant->terms.port};
+
+    if (is_granted(scene, scene->before, &element))
+        want(scene, &element,
+             look_format("nft grants%s: port %u of %s of %s is granted to uid %u and not open",
+                         digit_of(&element.address), grant->terms.port, grant->machine, user->name,
+                         grant->grantee_uid));
 }
 
 static void want(struct scene *scene, const struct found_thing *thing, char *what)
@@ -455,7 +483,7 @@ static bool is_granted(const struct scene *scene, const struct expected *expecte
 {
     for (size_t i = 0; i < scene->found->count; i++) {
         const struct found_thing *slot = &scene->found->list[i];
-        if (slot->kind != FOUND_SLOT || slot_address(slot->slot) != element->address)
+        if (slot->kind != FOUND_SLOT || !is_slot_address(scene, slot->slot, &element->address))
             continue;
         const struct expected_user *owner = user_of(expected, slot->uid);
         for (size_t j = 0; owner != NULL && j < owner->grant_count; j++) {
@@ -469,8 +497,47 @@ static bool is_granted(const struct scene *scene, const struct expected *expecte
     return false;
 }
 
-static uint32_t slot_address(uint32_t slot)
+static int prefix_read(struct net_prefix *ret_prefix)
 {
-    const struct net_prefix prefix = {.ipv4 = NETWORK_IPV4};
-    return net_address4(&prefix, slot);
+    auto_free char *bytes = NULL;
+    size_t size;
+
+    int rc = look_bytes(CROFT_STATE_DIR "/" NET_PREFIX_FILE, &bytes, &size);
+    if (rc == 0 && size != sizeof(*ret_prefix))
+        rc = -EBADMSG;
+    if (rc == 0)
+        memcpy(ret_prefix, bytes, sizeof(*ret_prefix));
+    return rc;
+}
+
+static struct found_address slot_address(const struct scene *scene, uint32_t slot, bool ipv6)
+{
+    struct found_address address = {.ipv6 = ipv6};
+    const uint32_t address4 = htonl(net_address4(&scene->prefix, slot));
+
+    if (ipv6)
+        net_address6(&scene->prefix, slot, address.bytes);
+    else
+        memcpy(address.bytes, &address4, sizeof(address4));
+    return address;
+}
+
+/* The one that it would be of, were it in our nets. */
+static uint32_t address_slot(const struct found_address *address)
+{
+    const uint8_t *last = address->bytes + (address->ipv6 ? 14 : 2);
+    return (uint32_t)last[0] << 8 | last[1];
+}
+
+static bool is_slot_address(const struct scene *scene, uint32_t slot,
+                            const struct found_address *address)
+{
+    const struct found_address right = slot_address(scene, slot, address->ipv6);
+    return memcmp(address->bytes, right.bytes, sizeof(right.bytes)) == 0;
+}
+
+/* Of the names of sets. */
+static const char *digit_of(const struct found_address *address)
+{
+    return address->ipv6 ? "6" : "4";
 }
