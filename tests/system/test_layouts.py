@@ -256,7 +256,7 @@ def test_deep_and_wide_things_are_taken_away(tree):
 
 
 def test_nothing_is_left_of_what_was_put_aside(tree):
-    """Ten layers of 4 MiB each: the disk holds little more than one of them and the files."""
+    """Six layers of 4 MiB each: the disk holds little more than one of them and the files."""
     layers = [layer((f"f{i}", os.urandom(4 * MIB))) for i in range(6)]
     report = unpack(tree, Image(*layers).oci().tar(), tmpfs_bytes=30 * MIB)
     assert report.outcome == 0, report
