@@ -39,6 +39,9 @@ void controls_cgroups(struct controls *controls);
 void controls_network(struct controls *controls);
 void controls_settings(struct controls *controls);
 
+/** kernel_since() - whether this kernel is Linux @major.@minor or later, by what uname says */
+bool kernel_since(unsigned int major, unsigned int minor);
+
 /** controls_legacy() - whether the old iptables, which nft does not show, filters as well */
 void controls_legacy(struct controls *controls);
 

@@ -99,15 +99,14 @@ void controls_kernel(struct controls *controls)
                      look_format("boot with lsm=landlock,... and CONFIG_SECURITY_LANDLOCK"));
 }
 
-static void look_version(struct controls *controls)
+bool kernel_since(unsigned int major, unsigned int minor)
 {
     struct utsname host;
     uint64_t number[2] = {0, 0};
-    char release[sizeof(host.release)];
 
-    if (uname(&host) < 0 || str_copy(release, sizeof(release), host.release) < 0)
-        return;
-    char *rest = release;
+    if (uname(&host) < 0)
+        return false;
+    char *rest = host.release;
     for (size_t i = 0; i < ARRAY_LEN(number); i++) {
         char *part = strsep(&rest, ".");
         if (part != NULL)
@@ -115,8 +114,16 @@ static void look_version(struct controls *controls)
         if (part == NULL || str_u64(part, 0, 1000, &number[i]) < 0)
             break;
     }
-    bool is_new =
-        number[0] > OLDEST_MAJOR || (number[0] == OLDEST_MAJOR && number[1] >= OLDEST_MINOR);
+    return number[0] > major || (number[0] == major && number[1] >= minor);
+}
+
+static void look_version(struct controls *controls)
+{
+    struct utsname host;
+
+    if (uname(&host) < 0)
+        return;
+    bool is_new = kernel_since(OLDEST_MAJOR, OLDEST_MINOR);
     controls_add(controls, is_new ? CONTROL_PRESENT : CONTROL_MISSING, "Linux 6.1 or later",
                  look_format("uname says %s", host.release),
                  is_new ? NULL : look_format("boot a newer kernel"));

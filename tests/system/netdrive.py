@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import LIB, RUN, TOP
+from harness import LIB, RUN
 
 (HELLO, USER, USER_GONE, SERVICE, LINK, LINK_GONE, GRANT, GRANT_GONE, SYNCED, WHY,
  LOOK) = range(1, 12)
@@ -68,8 +68,8 @@ class Net:
         script = (
             f"mount -t tmpfs none /run && mkdir -p {run_dir}/net && mount --bind {state} {run_dir}/net"
             + (f" && mount -t tmpfs none /var/tmp && mkdir -p {where}/filters"
-               f" && cp {lib['build']}/src/croft-net {TOP}/src/net/croft.nft {where}/"
-               f" && cp {lib['build']}/tools/net.bpf {where}/filters/" if lib else "") +
+               f" && cp {lib['build']}/croft-net {lib['build']}/croft.nft {where}/"
+               f" && cp {lib['build']}/net.bpf {where}/filters/" if lib else "") +
             (f" && mount --bind {nft} /usr/sbin/nft" if nft else "") +
             f" && exec setpriv --reuid {UID} --regid {UID} --clear-groups"
             " --inh-caps=-all,+net_admin --ambient-caps=-all,+net_admin"
@@ -93,13 +93,14 @@ class Net:
                                packed, IPV6 if family == 6 and target else 0, *its,
                                *struct.unpack("=I16s", PREFIX), 0)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))] if fd else []
-        self.channel.sendmsg([request], rights)
         try:
+            self.channel.sendmsg([request], rights)
             answer = self.channel.recv(4096)
-        except ConnectionResetError:
+        except (ConnectionResetError, BrokenPipeError):
             answer = b""
         if not answer:
-            raise EOFError("croft-net ended: " + self.process.stderr.read().decode())
+            raise EOFError(f"croft-net ended at request {kind}, status {self.process.wait(20)}: "
+                           + self.process.stderr.read().decode())
         fields = REPLY.unpack(answer)
         assert fields[:3] == (1, kind, self.token), fields
         reply = dict(zip(("error generation cut rule expires_ms links members grants users "

@@ -512,6 +512,16 @@ def test_a_control_that_is_taken_away_is_missed():
     assert done.status == FAILED and state["cgroup memory"] == "missing", str(done)
 
 
+def test_a_kernel_that_says_it_is_old():
+    """It is said; what newer ones are known for is tried, and takes its time."""
+    begun = time.monotonic()
+    done = run(["/usr/bin/setarch", "--uname-2.6", PROGRAM, "--json"], timeout=30)
+    assert time.monotonic() - begun > 1.5
+    state = {c["name"]: c["state"] for c in done.json()["controls"]}
+    assert state["Linux 6.1 or later"] == "missing"
+    assert state["nft counts in elements"] == "present"
+
+
 @pytest.mark.parametrize("rules, said", [
     ("table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }\n}",
      "iptables -I FORWARD -i croft+ -j ACCEPT"),

@@ -9,6 +9,7 @@ import itertools
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -919,8 +920,9 @@ def test_ten_thousand_grants(own):
 # --- without the control ------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
-def test_build():
-    """The build in which a control can be left out; it is never installed."""
+def test_build(tmp_path_factory):
+    """The build in which a control can be left out; it is never installed. What is needed of it is
+    taken at once: whoever builds there meanwhile takes programs away before they are made anew."""
     build = pathlib.Path(os.environ.get("ABLATE_BUILD", TOP / "build-prove"))
     stage = "/var/tmp/croft-ablate"
     if not (build / "build.ninja").exists():
@@ -932,7 +934,10 @@ def test_build():
     subprocess.run(["ninja", "-C", build, "--quiet", "src/croft-net", "tools/net.bpf"], check=True)
     paths = dict(re.findall(r'#define (CROFT_\w+)\s+"(.*)"',
                             (build / "src/croft-paths.h").read_text()))
-    return {**paths, "build": str(build)}
+    taken = tmp_path_factory.mktemp("build")
+    for path in (build / "src/croft-net", build / "tools/net.bpf", TOP / "src/net/croft.nft"):
+        shutil.copy(path, taken)
+    return {**paths, "build": str(taken)}
 
 
 def test_without_the_table(test_build):
