@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/exec.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "cli/account.h"
@@ -26,9 +27,10 @@
 
 #define HOME_MACHINE "home"
 #define ENV_MAX      256
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-/* Of another user's croft-init makes the right one. */
+#define DEFAULT_PATH "PATH=" EXEC_PATH_DEFAULT
+/* Where another user is asked for, croft-init makes hers. */
 #define DEFAULT_HOME "HOME=/root"
+#define DEFAULT_TERM "TERM=xterm"
 /* A login begins in its home directory where there is one, and is then exactly that shell. */
 #define LOGIN_SHELL "cd 2>/dev/null; [ -x /bin/bash ] && exec /bin/bash -l; exec /bin/sh -l"
 #define LOGIN_STRING                                                                               \
@@ -205,14 +207,11 @@ static int pack_variable(struct packed *packed, const char *text, struct err *er
     return pack_string(packed, text, err);
 }
 
-static bool is_given(const struct option_list *env, const char *name)
+static bool is_given(const struct option_list *env, const char *variable)
 {
-    size_t length = strlen(name);
-
-    for (size_t i = 0; i < env->count; i++) {
-        if (strncmp(env->item[i], name, length) == 0 && env->item[i][length] == '=')
+    for (size_t i = 0; i < env->count; i++)
+        if (exec_same_variable(variable, env->item[i]))
             return true;
-    }
     return false;
 }
 
@@ -223,14 +222,15 @@ static int pack_defaults(const struct entry *entry, struct packed *packed, struc
     char text[128];
     int r = 0;
 
-    if (!is_given(&entry->env, "PATH"))
+    if (!is_given(&entry->env, DEFAULT_PATH))
         r = pack_variable(packed, DEFAULT_PATH, err);
-    if (r == 0 && entry->user == NULL && !is_given(&entry->env, "HOME")) /* else croft-init does */
+    if (r == 0 && entry->user == NULL &&
+        !is_given(&entry->env, DEFAULT_HOME)) /* else croft-init does */
         r = pack_variable(packed, DEFAULT_HOME, err);
-    if (r != 0 || !entry->attach.tty || is_given(&entry->env, "TERM"))
+    if (r != 0 || !entry->attach.tty || is_given(&entry->env, DEFAULT_TERM))
         return r;
     if (terminal == NULL || str_format(text, sizeof(text), "TERM=%s", terminal) < 0)
-        return pack_variable(packed, "TERM=xterm", err);
+        return pack_variable(packed, DEFAULT_TERM, err);
     return pack_variable(packed, text, err);
 }
 

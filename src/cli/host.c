@@ -178,8 +178,10 @@ static int make_directory(const char *path, mode_t mode, struct err *err)
     return 0;
 }
 
-/* In the child: nothing of the caller's but the log. Never returns. */
-/* @without: which controls a test build leaves out; NULL in every other build */
+/*
+ * In the child: nothing of the caller's but the log. Never returns.
+ * @without: which controls a test build leaves out; NULL in every other build
+ */
 static noreturn_fn void become_super(int log, char *without)
 {
     static char name[] = "croft-super";

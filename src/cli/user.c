@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* user - user add, set, ls, rm: the people of this host and their envelopes */
+/* user - user add, set, ls, info, rm: the people of this host and their envelopes */
 #include "croft-paths.h"
 
 #include <inttypes.h>
@@ -18,6 +18,8 @@
 #include "cli/key.h"
 #include "cli/option.h"
 #include "cli/say.h"
+
+#define SHARE_SIZE 68
 
 /* Which bit of enum user_field is which option. */
 enum {
@@ -242,30 +244,32 @@ static json_t *envelope_json(const char *name, const struct reply_user *user)
                      "disk_free_before", (json_int_t)user->disk_free_before, "limits", shown);
 }
 
-/* "used of limit"; what the disk holds may not have been asked yet. */
-static void add_share(struct table *table, const json_t *user, const char *key, uint64_t limit)
+/* "41 MiB of 2 GiB"; "? of 10 GiB" where it has not been asked yet */
+static char *share_text(const json_t *user, const char *key, uint64_t limit, char buf[SHARE_SIZE])
 {
     char left[32] = "?";
     char right[32];
 
     if (json_object_get(user, key) != NULL)
         (void)str_size_text(api_number(user, key), left, sizeof(left));
-    table_format(table, "%s of %s", left, str_size_text(limit, right, sizeof(right)));
+    (void)snprintf(buf, SHARE_SIZE, "%s of %s", left, str_size_text(limit, right, sizeof(right)));
+    return buf;
 }
 
 static void add_user(struct table *table, const json_t *user)
 {
     const json_t *limits = json_object_get(user, "limits");
+    char share[SHARE_SIZE];
     char text[32];
 
     table_cell(table, api_text(user, "name"));
     table_format(table, "%" PRIu64, api_number(user, "uid"));
     table_format(table, "%" PRIu64, api_number(user, "machines"));
     table_cell(table, say_cpus(api_number(limits, "cpu_milli"), text, sizeof(text)));
-    add_share(table, user, "memory_bytes", api_number(limits, "memory_bytes"));
+    table_cell(table, share_text(user, "memory_bytes", api_number(limits, "memory_bytes"), share));
     table_format(table, "%" PRIu64 " of %" PRIu64, api_number(user, "pids"),
                  api_number(limits, "pids"));
-    add_share(table, user, "disk_used_bytes", api_number(limits, "disk_bytes"));
+    table_cell(table, share_text(user, "disk_used_bytes", api_number(limits, "disk_bytes"), share));
     if (json_object_get(user, "inodes_used") != NULL)
         table_format(table, "%" PRIu64 " of %" PRIu64, api_number(user, "inodes_used"),
                      api_number(limits, "inodes"));
@@ -307,32 +311,24 @@ int verb_user_ls(const struct cli *cli, int argc, char **argv, struct err *err)
     return OUTCOME_OK;
 }
 
-/* "41 MiB of 2 GiB", "? of 10 GiB" where it has not been asked yet. */
-static void say_share(const char *what, const json_t *user, const char *key, uint64_t limit)
-{
-    char left[32] = "?";
-    char right[32];
-
-    if (json_object_get(user, key) != NULL)
-        (void)str_size_text(api_number(user, key), left, sizeof(left));
-    say_line("%-12s %s of %s", what, left, str_size_text(limit, right, sizeof(right)));
-}
-
 static void print_user(const json_t *user)
 {
     const json_t *limits = json_object_get(user, "limits");
+    char share[SHARE_SIZE];
     char text[32];
 
     say_line("name         %s", api_text(user, "name"));
     say_line("uid          %" PRIu64, api_number(user, "uid"));
     say_line("machines     %" PRIu64, api_number(user, "machines"));
     say_line("cpus         %s", say_cpus(api_number(limits, "cpu_milli"), text, sizeof(text)));
-    say_share("memory", user, "memory_bytes", api_number(limits, "memory_bytes"));
+    say_line("memory       %s",
+             share_text(user, "memory_bytes", api_number(limits, "memory_bytes"), share));
     say_line("memory-min   %s",
              str_size_text(api_number(limits, "memory_min_bytes"), text, sizeof(text)));
     say_line("pids         %" PRIu64 " of %" PRIu64, api_number(user, "pids"),
              api_number(limits, "pids"));
-    say_share("disk", user, "disk_used_bytes", api_number(limits, "disk_bytes"));
+    say_line("disk         %s",
+             share_text(user, "disk_used_bytes", api_number(limits, "disk_bytes"), share));
     say_line("inodes       %" PRIu64 " of %" PRIu64, api_number(user, "inodes_used"),
              api_number(limits, "inodes"));
     say_line("net          %s",

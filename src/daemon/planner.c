@@ -14,7 +14,7 @@
 #include "base/exec.h"
 #include "base/str.h"
 
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define DEFAULT_PATH "PATH=" EXEC_PATH_DEFAULT
 #define DEFAULT_HOME "HOME=/root"
 #define DEFAULT_TERM "TERM=xterm"
 #define SHOWN        40
