@@ -43,6 +43,7 @@ static void bundle_put(struct bundle *bundle, enum set_id set, struct element el
 static void bundle_keep_counts(struct bundle *before, const struct bundle *after);
 static void bundle_add(struct netlink_batch *batch, const struct bundle *bundle);
 static void bundle_delete(struct netlink_batch *batch, const struct bundle *bundle);
+static int bundle_delete_found(struct netlink *netfilter, const struct bundle *bundle);
 static int bundle_replace(struct netlink *netfilter, const struct bundle *before,
                           const struct bundle *after);
 
@@ -112,7 +113,10 @@ int apply_grant_gone(struct netlink *netfilter, const struct state *state,
 {
     const struct bundle none = {.count = 0};
     const struct bundle old = bundle_grant(state, grant);
-    return bundle_replace(netfilter, &old, &none);
+
+    /* Most that are not known are not there: they went with their link, or were closed before. */
+    return state_grant(state, grant) != NULL ? bundle_replace(netfilter, &old, &none)
+                                             : bundle_delete_found(netfilter, &old);
 }
 
 int apply_service(struct netlink *netfilter, const struct net_target *target)
@@ -335,6 +339,28 @@ static void bundle_delete(struct netlink_batch *batch, const struct bundle *bund
         elements_delete(batch, bundle->set[i], &bundle->element[i], 1);
 }
 
+/* Of what may be gone already: to look takes microseconds, a transaction that fails many
+ * milliseconds. One that went meanwhile is gone. */
+static int bundle_delete_found(struct netlink *netfilter, const struct bundle *bundle)
+{
+    for (size_t i = 0; i < bundle->count; i++) {
+        struct element_found there;
+        auto_batch one;
+        int rc = element_look(netfilter, bundle->set[i], &bundle->element[i], &there);
+        if (rc < 0)
+            return rc;
+        if (!there.found)
+            continue;
+        netlink_batch_start(&one, netfilter, true);
+        one.ignore = -ENOENT;
+        elements_delete(&one, bundle->set[i], &bundle->element[i], 1);
+        rc = netlink_commit(&one);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 /* When one of those to be deleted is gone already (its time was over), nothing of the transaction
  * is done: then each is deleted by itself. */
 static int bundle_replace(struct netlink *netfilter, const struct bundle *before,
@@ -348,15 +374,9 @@ static int bundle_replace(struct netlink *netfilter, const struct bundle *before
     int rc = netlink_commit(&batch);
     if (rc != -ENOENT)
         return rc;
-    for (size_t i = 0; i < before->count; i++) {
-        auto_batch one;
-        netlink_batch_start(&one, netfilter, true);
-        one.ignore = -ENOENT;
-        elements_delete(&one, before->set[i], &before->element[i], 1);
-        rc = netlink_commit(&one);
-        if (rc < 0)
-            return rc;
-    }
+    rc = bundle_delete_found(netfilter, before);
+    if (rc < 0)
+        return rc;
     auto_batch rest;
     netlink_batch_start(&rest, netfilter, true);
     bundle_add(&rest, after);

@@ -32,6 +32,7 @@ int __wrap_netlink_ask(struct netlink *netlink, struct nlmsghdr *message, mnl_cb
  * refuse:    the answer to the next commits; refuse_ask: to each look at connection tracking
  * added, deleted: messages about elements that it took; links: messages about links
  * batches:   commits; longest: messages of one
+ * elements:  those looked for are there
  */
 static struct kernel {
     int refuse;
@@ -42,6 +43,7 @@ static struct kernel {
     unsigned int links;
     unsigned int batches;
     unsigned int longest;
+    bool elements;
 } kernel;
 
 static struct net net;
@@ -65,12 +67,17 @@ int __wrap_netlink_commit(struct netlink_batch *batch)
     return kernel.refuse_batch == 0 || kernel.refuse_batch == kernel.batches ? kernel.refuse : 0;
 }
 
-/* A list of links has LINKS of them, everything else is empty. */
+/* A list of links has LINKS of them, an element that is looked for is there while elements says so,
+ * everything else is empty. */
 int __wrap_netlink_ask(struct netlink *netlink, struct nlmsghdr *message, mnl_cb_t each, void *data)
 {
     (void)netlink;
     if (message->nlmsg_type == ((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET))
         return kernel.refuse_ask;
+    /* The question names the element as the answer does. */
+    if (message->nlmsg_type == netlink_nft(NFT_MSG_GETSETELEM) && kernel.elements &&
+        each(message, data) != MNL_CB_OK)
+        return -EIO;
     for (uint32_t i = 0; message->nlmsg_type == RTM_GETLINK && i < LINKS; i++) {
         char buffer[256];
         char name[NET_LINK_NAME_SIZE];
@@ -217,8 +224,19 @@ static void a_grant_that_nobody_knows_is_closed(void **state)
     const struct net_request request = request_of(NET_GRANT_GONE);
     (void)state;
 
+    kernel.elements = true;
     assert_int_equal(asked(&request), 0);
     assert_int_equal(kernel.deleted, 6);
+}
+
+/* A transaction that fails takes the kernel milliseconds; thousands of them go with their links. */
+static void what_is_not_there_costs_no_transaction(void **state)
+{
+    const struct net_request request = request_of(NET_GRANT_GONE);
+    (void)state;
+
+    assert_int_equal(asked(&request), 0);
+    assert_int_equal(kernel.batches, 0);
 }
 
 static void a_slot_that_is_not_clean_is_not_given_again(void **state)
@@ -269,6 +287,7 @@ int main(void)
         TEST(a_refused_service_is_told_again),
         TEST(a_refused_grant_is_as_before),
         TEST(a_grant_that_nobody_knows_is_closed),
+        TEST(what_is_not_there_costs_no_transaction),
         TEST(a_slot_that_is_not_clean_is_not_given_again),
         TEST(nor_are_all_synced),
         TEST(many_links_go_down_in_parts),
